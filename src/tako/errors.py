@@ -1,0 +1,152 @@
+"""Every error tako raises. Each says what happened, with the ids, and what to do next.
+
+TakoError
+|- ConfigError          a tako.toml, an option or an argument that cannot be used
+|- AppNotFound          no tako.toml where one was looked for
+|- WorkflowLoadError    a workflow file that does not load, two workflows with one name, none
+|- CodecError           a value that does not go through JSON and back (also a TypeError)
+|- TooLarge             a value or a frame over its limit (also a ValueError)
+|- Unavailable          the server cannot be reached, or went away and did not come back
+|- StorageError         the store cannot be used: full, read-only, corrupt, deleted, replaced
+|- ProtocolError        bytes on the socket that are not ours
+|- Refused              the server understood and said no
+|  |- UnknownWorkflow   |- RunNotFound    |- WrongState     |- Conflict
+|  |- PayloadRefused    |- StepNotFound   |- LeaseLost
+|- RunFailed, RunCancelled, ResultTimeout   what `Handle.result` raises
+|- StepFailed           a step failed in an earlier pass, and its own exception type is gone
+|- StepError            a step used in a way that cannot be replayed
+
+Parked, Bailed and Failed are no errors: they unwind a handler and are BaseExceptions.
+"""
+
+
+class TakoError(Exception):
+    """The root of all errors of tako."""
+
+
+class ConfigError(TakoError):
+    pass
+
+
+class AppNotFound(TakoError):
+    pass
+
+
+class WorkflowLoadError(TakoError):
+    pass
+
+
+class CodecError(TakoError, TypeError):
+    pass
+
+
+class TooLarge(TakoError, ValueError):
+    pass
+
+
+class Unavailable(TakoError, ConnectionError):
+    pass
+
+
+class StorageError(TakoError):
+    pass
+
+
+class ProtocolError(TakoError):
+    pass
+
+
+class Refused(TakoError):
+    """The server said no; nothing was changed. ``code`` is stable, the message is for people."""
+
+    code = "refused"
+
+
+class UnknownWorkflow(Refused):
+    code = "unknown_workflow"
+
+
+class RunNotFound(Refused):
+    code = "run_not_found"
+
+
+class StepNotFound(Refused):
+    code = "step_not_found"
+
+
+class WrongState(Refused):
+    code = "wrong_state"
+
+
+class Conflict(Refused):
+    code = "conflict"
+
+
+class PayloadRefused(Refused, ValueError):
+    code = "payload_refused"
+
+
+class LeaseLost(Refused):
+    """This worker may no longer write for the run: it was cancelled, or another worker has it."""
+
+    code = "lease_lost"
+
+
+class RunFailed(TakoError):
+    """The run ended ``failed``. ``run_id``, ``type`` (of the exception) and ``traceback`` tell."""
+
+    def __init__(self, run_id: str, type: str, message: str, traceback: str = "") -> None:
+        super().__init__(f"run {run_id} failed: {type}: {message}")
+        self.run_id, self.type, self.traceback = run_id, type, traceback
+
+
+class RunCancelled(TakoError):
+    """The run ended ``cancelled``: it bailed, was cancelled, or took longer than its timeout."""
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        super().__init__(f"run {run_id} was cancelled: {reason}")
+        self.run_id, self.reason = run_id, reason
+
+
+class ResultTimeout(TakoError, TimeoutError):
+    pass
+
+
+class StepFailed(TakoError):
+    """A step's failure remembered from an earlier pass whose exception type is not importable."""
+
+
+class StepError(TakoError):
+    pass
+
+
+class Parked(BaseException):
+    """Unwinds a handler whose run has been parked, cancelled or lost. Let it pass."""
+
+
+class Bailed(BaseException):
+    """Ends the run ``cancelled``: raised by ``step.bail``."""
+
+
+class Failed(BaseException):
+    """Ends the run ``failed`` without a retry: raised by ``step.fail``."""
+
+
+def by_code(code: str) -> type[TakoError]:
+    """The error class that a reply's ``code`` stands for."""
+    return _BY_CODE.get(code, Refused)
+
+
+_BY_CODE: dict[str, type[TakoError]] = {
+    cls.code: cls
+    for cls in (
+        Refused,
+        UnknownWorkflow,
+        RunNotFound,
+        StepNotFound,
+        WrongState,
+        Conflict,
+        PayloadRefused,
+        LeaseLost,
+    )
+} | {"storage": StorageError, "protocol": ProtocolError, "unavailable": Unavailable}
