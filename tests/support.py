@@ -1,0 +1,257 @@
+"""Real apps, real servers and the real command line, for tests by the public face.
+
+Everything lives in the test's own folder: the data too, since `make_app` writes `data_dir` into
+the app's tako.toml, so that no environment variable is needed to find it.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import psutil
+
+READY_WITHIN = 15.0  # s: a machine that also runs other things is slow, never that slow
+
+
+@dataclass(frozen=True)
+class AppFixture:
+    """An app on disk: its folder, its own data folder, and the socket its server will open."""
+
+    dir: Path
+    data_dir: Path
+    socket: Path
+
+    @property
+    def name(self) -> str:
+        return self.data_dir.name
+
+    @property
+    def db(self) -> Path:
+        return self.data_dir / "runs.db"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of every process of this app: nothing of the outside leaks in."""
+        outside = {k: v for k, v in os.environ.items() if not k.startswith("TAKO_")}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{outside.get('PATH', '')}"
+        return outside | {"TAKO_APP": str(self.dir), "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write files of the app; the text is dedented."""
+        for name, text in files.items():
+            path = self.dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text).lstrip("\n"))
+
+
+def make_app(
+    folder: Path, files: Mapping[str, str], *, toml: str = "", name: str = "app"
+) -> AppFixture:
+    """An app in ``folder``/``name`` with these files (`{"workflows/x.py": "..."}`)."""
+    data = folder / "data" / "apps" / name
+    app = AppFixture(folder / name, data, data / "tako.sock")
+    head = f'name = "{name}"\ndata_dir = "../data"\n'
+    app.write({"workflows/__init__.py": "", **files})
+    app.write({"tako.toml": head + textwrap.dedent(toml)})
+    return app
+
+
+@dataclass
+class ServerProcess:
+    """A `tako server` (or `tako dev`) with its children, and what it wrote."""
+
+    process: subprocess.Popen[bytes]
+    apps: tuple[AppFixture, ...]
+    log_path: Path
+    _seen: set[int] = field(default_factory=set)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def wait_ready(self, timeout: float = READY_WITHIN) -> None:
+        """Return when every app's socket takes connections; fail with the log if it never does."""
+        give_up = monotonic() + timeout
+        for app in self.apps:
+            while not accepts(app.socket):
+                if self.process.poll() is not None:
+                    raise AssertionError(f"it exited with {self.process.returncode}:\n{self.log}")
+                if monotonic() > give_up:
+                    raise AssertionError(f"no server on {app.socket} in {timeout} s:\n{self.log}")
+                sleep(0.01)
+
+    def wait_log(self, text: str, timeout: float = READY_WITHIN) -> str:
+        """Return the log once ``text`` is in it."""
+        give_up = monotonic() + timeout
+        while text not in self.log:
+            if monotonic() > give_up:
+                raise AssertionError(f"{text!r} was not logged in {timeout} s:\n{self.log}")
+            sleep(0.01)
+        return self.log
+
+    def descendants(self) -> list[Any]:
+        """Its children and theirs, as psutil.Process."""
+        try:
+            found: list[Any] = psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        self._seen.update(process.pid for process in found)
+        return found
+
+    def kill(self) -> None:
+        """SIGKILL to the server alone, as the kernel would when memory is short."""
+        self.descendants()
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self, timeout: float = 20.0) -> int:
+        """SIGTERM, and the exit status once it has drained."""
+        self.descendants()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+    def clean_up(self) -> None:
+        """Leave no process behind, whatever the test did."""
+        self.descendants()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in self._seen:
+            _kill_if_ours(pid, self.apps)
+
+
+def _kill_if_ours(pid: int, apps: tuple[AppFixture, ...]) -> None:
+    try:
+        process = psutil.Process(pid)
+        if process.environ().get("TAKO_TEST_MARK") == str(apps[0].dir):
+            process.kill()
+    except psutil.Error:
+        return  # it is gone, which is what is wanted
+
+
+def start_server(
+    *apps: AppFixture,
+    command: str = "server",
+    env: Mapping[str, str] | None = None,
+    wait: bool = True,
+) -> ServerProcess:
+    """Start `tako server` on these apps; the caller stops it (`server` does both)."""
+    log_path = apps[0].dir.parent / f"{command}.log"
+    mark = {"TAKO_TEST_MARK": str(apps[0].dir)}
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tako.cli", command, *[str(app.dir) for app in apps]],
+            env=apps[0].env | mark | dict(env or {}),
+            cwd=apps[0].dir.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    started = ServerProcess(process, apps, log_path)
+    if wait:
+        try:
+            started.wait_ready()
+        except BaseException:
+            started.clean_up()
+            raise
+    return started
+
+
+@contextmanager
+def server(*apps: AppFixture, **options: Any) -> Iterator[ServerProcess]:
+    """A server for the length of a test."""
+    started = start_server(*apps, **options)
+    try:
+        yield started
+    finally:
+        started.clean_up()
+
+
+def accepts(path: Path) -> bool:
+    """Whether somebody accepts connections on this unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def worker_pids(started: ServerProcess) -> list[int]:
+    """The workers of a server: what its zygote has forked, and what was started by exec."""
+    return sorted(p.pid for p in started.descendants() if _is_worker(p, started.pid))
+
+
+def _is_worker(process: Any, server_pid: int) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        forked = process.ppid() != server_pid and process.parent() is not None
+        return forked or any("tako.worker" in part for part in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def tako(
+    app: AppFixture, *args: str, stdin: str = "", timeout: float = 60.0, **env: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run one `tako` command of this app and return what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "tako.cli", *args],
+        env=app.env | env,
+        cwd=app.dir,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def tako_json(app: AppFixture, *args: str) -> Any:
+    """What a `tako ... --json` that must succeed has printed."""
+    done = tako(app, *args, "--json")
+    assert done.returncode == 0, f"exit {done.returncode}: {done.stderr}"
+    return json.loads(done.stdout)
+
+
+async def wait_until(
+    condition: Callable[[], Awaitable[Any] | Any], timeout: float = 10.0, what: str = ""
+) -> Any:
+    """The first true value of ``condition()`` (awaited if it can be); fails after ``timeout``."""
+    give_up = monotonic() + timeout
+    while True:
+        value = condition()
+        if isinstance(value, Awaitable):
+            value = await value
+        if value:
+            return value
+        if monotonic() > give_up:
+            raise AssertionError(f"not within {timeout} s: {what or condition}")
+        await asyncio.sleep(0.005)
+
+
+async def in_state(handle: Any, state: str, timeout: float = 10.0) -> Any:
+    """The run once it is in ``state``."""
+
+    async def there() -> Any:
+        run = await handle.status()
+        return run if run.state == state else None
+
+    return await wait_until(there, timeout, f"run {handle.id} {state}")
