@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 INPUTS := pyproject.toml constraints.txt
+TYPED := $(wildcard src tests bench examples)
 
 export PYTHONUNBUFFERED := 1
 
@@ -33,7 +34,7 @@ bench: $(VENV)/.has-all
 lint: $(VENV)/.has-all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports --no-cache
 
 format: $(VENV)/.has-all

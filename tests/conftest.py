@@ -1,4 +1,4 @@
-"""What every test shares: the Hypothesis profile, and one seed that a red run can be repeated with."""
+"""What every test shares: the Hypothesis profile, and a seed that repeats a red run."""
 
 import os
 import random

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 MAX_LINES = 500
 MAX_FUNCTION = 70
 MAX_COLUMNS = 100
-WRAPPED = {".py", ".sql", ".sh", ".toml", ".css", ".js", ".html"}
+WRAPPED = {".py", ".sql", ".sh", ".toml"}
 
 # A path of somebody's machine, or the host of a package registry, has no business in the source.
 PRIVATE = re.compile(
