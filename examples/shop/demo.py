@@ -1,0 +1,48 @@
+"""What `make demo` runs: the shop under `tako dev`, until Ctrl-C."""
+
+import os
+import signal
+import sys
+
+from dev import PORTS, Dev, DidNotHappen, free_ports
+
+WHAT_TO_TRY = """
+  The shop is open.
+
+    {web}/         place an order; send the 240 open ones to fulfilment
+    {web}/admin    approve or reject the orders over € 50,000
+
+  Try this
+    1. Order a grand piano. It is paid, then it waits: its worker process ends 3 s later.
+    2. Stop all of it with Ctrl-C, or kill -9 it, and `make demo` again: the order still waits.
+    3. Click Approve. A new worker ships it, and the card is not charged again.
+    4. Click Approve twice, or order with one of the test cards.
+
+  In another terminal, in examples/shop
+    tako waits                           who waits, for what, until when
+    tako runs list                       every run
+    SHOP_APPROVAL_TIMEOUT=20 make demo   orders are held after 20 s without a decision
+
+  Ctrl-C stops everything.
+"""
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    dev = Dev({name: os.environ.get(name, port) for name, port in free_ports(PORTS).items()})
+    try:
+        dev.start()
+        print(WHAT_TO_TRY.format(web=dev.web), flush=True)
+        return dev.wait()
+    except KeyboardInterrupt:
+        return dev.stop() or 0
+    except DidNotHappen as problem:
+        print(f"demo: {problem}", file=sys.stderr)
+        return 1
+    finally:
+        if left := dev.sweep():
+            print(f"demo: had to kill {left}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
