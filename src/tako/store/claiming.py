@@ -1,0 +1,106 @@
+"""Which run goes next: by priority, then fairly between workflows, then in the order of arrival.
+
+Fairness is stride scheduling with equal shares (Waldspurger and Weihl, 1995): each workflow has
+a count of how often it was served, the one served least goes first, and one that comes back after
+having had nothing to do starts at the others' level instead of with a credit.
+"""
+
+from collections.abc import Iterator
+
+from tako.commands import Claim, Claimed, ClaimedRun, Register, Registered
+from tako.ids import new_id
+from tako.model import Waiter
+from tako.store.transaction import Transaction
+from tako.store.working import page_of_steps
+
+
+def claim(tx: Transaction, c: Claim) -> Claimed:
+    chosen = _isolated(tx, c) if c.solo else _shared(tx, c)
+    runs = [_take(tx, c, seq) for seq in chosen]
+    if runs:
+        tx.effects.timed = True  # their leases
+    return Claimed(runs)
+
+
+def _isolated(tx: Transaction, c: Claim) -> list[int]:
+    rows = tx.db.all("isolated_runs", c.group)
+    return [seq for seq, workflow in rows if workflow in c.workflows][: c.limit]
+
+
+def _shared(tx: Transaction, c: Claim) -> list[int]:
+    if c.limit <= 0:
+        return []
+    known = set(c.workflows)
+    names = [name for (name,) in tx.db.all("ready_workflows", c.group) if name in known]
+    if not names:
+        return []
+    turns = _levelled(tx, names)
+    candidates = sorted(entry for name in names for entry in _ready(tx, c, name, turns[name]))
+    chosen = candidates[: c.limit]
+    for _, _, _, name in chosen:
+        turns[name] += 1
+    return [seq for _, _, seq, _ in chosen]
+
+
+def _levelled(tx: Transaction, names: list[str]) -> dict[str, int]:
+    """The turns of all workflows, where those in ``names`` start no lower than the lowest known."""
+    turns = tx.shared.turns
+    lowest = min((turns[name] for name in names if name in turns), default=0)
+    for name in names:
+        turns[name] = max(turns.get(name, lowest), lowest)
+    for name in [name for name in turns if name not in names]:
+        del turns[name]  # it has nothing to do: no credit for that
+    return turns
+
+
+def _ready(
+    tx: Transaction, c: Claim, workflow: str, turn: int
+) -> Iterator[tuple[int, int, int, str]]:
+    room = c.limit
+    limit = tx.shared.limits.get(workflow)
+    if limit is not None:
+        count = tx.db.one("running_of_workflow", workflow)
+        assert count is not None
+        room = min(room, limit - count[0])
+    if room > 0:
+        rows = tx.db.all("ready_runs", c.group, workflow, room)
+        for rank, (seq, priority) in enumerate(rows):
+            yield -priority, turn + rank, seq, workflow
+
+
+def _take(tx: Transaction, c: Claim, seq: int) -> ClaimedRun:
+    lease_id = new_id()
+    row = tx.db.one("claim_run", lease_id, c.worker_id, tx.now + c.lease, tx.now, seq)
+    assert row is not None, "it was pending in this very transaction"
+    run_id, workflow, payload, attempt, strikes, retries, created_at = row[:7]
+    head = (run_id, lease_id, workflow, payload, attempt, strikes, retries, created_at)
+    steps, more = page_of_steps(tx, run_id, "")
+    waiters = [Waiter(*w) for w in tx.db.all("waiters_of_run", run_id)]
+    return ClaimedRun(*head, steps, waiters, more)
+
+
+def register(tx: Transaction, c: Register) -> Registered:
+    """What the worker knows replaces what was known; runs it does not hold are given back."""
+    _remember_workflows(tx, c)
+    held = set(c.leases)
+    for run_id, lease_id, *_ in tx.db.all("runs_of_worker", c.worker_id):
+        if lease_id in held:
+            held.discard(lease_id)
+        else:
+            tx.db.run("release_run", run_id, lease_id)
+    tx.effects.ready.add(c.group)
+    return Registered(sorted(held))
+
+
+def _remember_workflows(tx: Transaction, c: Register) -> None:
+    known = {row[0] for row in tx.db.all("list_workflows")}
+    for w in c.workflows:
+        row = (w.name, w.group, w.source, w.concurrency, w.timeout, w.schema, tx.now)
+        tx.db.run("upsert_workflow", *row)
+    tx.db.run("forget_broken")
+    for broken in c.broken:
+        tx.db.run("insert_broken", broken.module, broken.error, tx.now)
+    if not c.broken:  # else the missing ones may be in the module that does not load
+        for name in known.difference(w.name for w in c.workflows):
+            tx.db.run("forget_workflow", name)
+    tx.shared.read_limits(tx.db)

@@ -1,0 +1,207 @@
+"""The SQLite file: opened, guarded against what may happen to it, asked by statement names."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from tako.errors import StorageError
+from tako.ids import new_id
+from tako.store.statements import load_migrations, load_statements
+
+_APPLICATION_ID = 0x74616B6F  # "tako"
+_BUSY_MS = 2_000  # somebody else's lock, a sqlite3 shell say, may last this long
+_CACHE_KIB = 4_096
+_WAL_PAGES = 2_000  # a checkpoint each 8 MiB of log keeps its pauses short
+_WAL_BYTES = 32 * 1024 * 1024
+
+_STATEMENTS = {name: s.sql for name, s in load_statements("sqlite.sql").items()}
+
+_ADVICE: list[tuple[type[Exception], str]] = [
+    (apsw.FullError, "the disk is full: make room, nothing needs a restart"),
+    (apsw.ReadOnlyError, "the file is read-only: give the server's user the right to write"),
+    (apsw.CorruptError, "the file is damaged: stop the server and restore a backup"),
+    (apsw.NotADBError, "the file is not a database: stop the server and restore a backup"),
+    (apsw.BusyError, "another program holds a lock on it: close that program"),
+    (apsw.CantOpenError, "the file cannot be opened: look at its rights and its folder"),
+    (apsw.IOError, "the disk refused: look at the system's log"),
+]
+
+
+class Database:
+    """One connection. ``all``, ``one`` and ``run`` take the name of a statement."""
+
+    def __init__(self, path: Path, *, readonly: bool) -> None:
+        self.path = path
+        self._marker = path.with_name(path.stem + ".id")
+        fresh = self._is_fresh(readonly)
+        self._connection = self._open(readonly)
+        try:
+            with self.guarded():
+                self._set_up(readonly)
+                self._identify(fresh, readonly)
+            self._inode = path.stat().st_ino
+        except BaseException:
+            self._connection.close()
+            raise
+
+    # --- statements
+
+    def all(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(_STATEMENTS[statement], values).fetchall()
+
+    def one(self, statement: str, *values: Any) -> tuple[Any, ...] | None:
+        rows = self._connection.execute(_STATEMENTS[statement], values).fetchall()
+        return rows[0] if rows else None
+
+    def run(self, statement: str, *values: Any) -> int:
+        """Execute; the number of rows it changed."""
+        self._connection.execute(_STATEMENTS[statement], values)
+        return self._connection.changes()
+
+    def run_many(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
+        """Execute for each of ``rows``; the number of rows changed by all."""
+        before = self._connection.total_changes()
+        self._connection.executemany(_STATEMENTS[statement], rows)
+        return self._connection.total_changes() - before
+
+    # --- transactions
+
+    def begin(self) -> None:
+        self._check_file()
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:
+            with contextlib.suppress(apsw.Error):
+                self._connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def guarded(self) -> Any:
+        """Turns what SQLite says of the file into a StorageError that says what to do."""
+        try:
+            yield
+        except (apsw.Error, OSError) as error:
+            self.rollback()
+            if isinstance(error, apsw.ConstraintError):
+                raise
+            raise StorageError(f"{self.path}: {_advice(error)} ({error})") from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- opening
+
+    def _is_fresh(self, readonly: bool) -> bool:
+        """Whether there never was a file. A lost one must not become an empty one."""
+        try:
+            present = self.path.stat().st_size > 0
+        except FileNotFoundError:
+            present = False
+        if not present and (readonly or self._marker.exists()):
+            hint = (
+                f"restore it from a backup, or remove {self._marker} to begin with an empty one"
+                if self._marker.exists()
+                else "start the app once with `tako dev` or `tako server`"
+            )
+            raise StorageError(f"{self.path} is missing or empty: {hint}")
+        return not present
+
+    def _open(self, readonly: bool) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_READONLY
+        if not readonly:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            flags = apsw.SQLITE_OPEN_READWRITE
+        with self._opening():
+            return apsw.Connection(str(self.path), flags=flags, statementcachesize=200)
+
+    @contextlib.contextmanager
+    def _opening(self) -> Any:
+        try:
+            yield
+        except apsw.Error as error:
+            raise StorageError(f"{self.path}: {_advice(error)} ({error})") from error
+
+    def _set_up(self, readonly: bool) -> None:
+        connection = self._connection
+        connection.set_busy_timeout(_BUSY_MS)
+        for pragma in ("foreign_keys=OFF", f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
+            connection.pragma(*_split(pragma))
+        if not readonly:
+            if connection.pragma("page_count") == 0:
+                connection.pragma("auto_vacuum", "INCREMENTAL")
+            connection.pragma("journal_mode", "WAL")
+            connection.pragma("synchronous", "FULL")
+            connection.pragma("wal_autocheckpoint", _WAL_PAGES)
+            connection.pragma("journal_size_limit", _WAL_BYTES)
+            self._migrate()
+        self._check_version()
+
+    def _migrate(self) -> None:
+        scripts = load_migrations()
+        self._connection.execute("BEGIN EXCLUSIVE")
+        version = self._connection.pragma("user_version")
+        if version == 0 and self._connection.pragma("application_id") == 0:
+            if self._connection.execute("SELECT 1 FROM sqlite_schema").fetchall():
+                raise StorageError(f"{self.path} is a database of another program")
+            self._connection.pragma("application_id", _APPLICATION_ID)
+        for number, script in enumerate(scripts[version:], version + 1):
+            self._connection.execute(script)
+            self._connection.pragma("user_version", number)
+        self._connection.execute("COMMIT")
+
+    def _check_version(self) -> None:
+        if self._connection.pragma("application_id") != _APPLICATION_ID:
+            raise StorageError(f"{self.path} is a database of another program")
+        version, known = self._connection.pragma("user_version"), len(load_migrations())
+        if version > known:
+            raise StorageError(
+                f"{self.path} has version {version}, this tako knows {known}: install a newer tako"
+            )
+
+    def _identify(self, fresh: bool, readonly: bool) -> None:
+        """The id inside the file and the marker beside it must agree: see `_is_fresh`."""
+        rows = self._connection.execute("SELECT value FROM meta WHERE key = 'id'").fetchall()
+        if readonly:
+            return
+        if not rows:
+            identity = new_id()
+            self._connection.execute("INSERT INTO meta VALUES ('id', ?)", (identity,))
+        else:
+            identity = str(rows[0][0])
+        if fresh or not self._marker.exists():
+            self._marker.write_text(identity + "\n", encoding="utf-8")
+        elif self._marker.read_text(encoding="utf-8").strip() != identity:
+            raise StorageError(
+                f"{self.path} is not the database that was here: put the right one back, "
+                f"or remove {self._marker} to go on with this one"
+            )
+
+    def _check_file(self) -> None:
+        """A file that was deleted or replaced under us takes no more promises."""
+        try:
+            same = self.path.stat().st_ino == self._inode
+        except OSError as error:
+            raise StorageError(
+                f"{self.path} is gone ({error}): stop the server, put the file back, start again"
+            ) from error
+        if not same:
+            raise StorageError(
+                f"{self.path} was replaced while open: stop the server, put the right file "
+                "back, start again"
+            )
+
+
+def _split(pragma: str) -> tuple[str, str]:
+    name, _, value = pragma.partition("=")
+    return name, value
+
+
+def _advice(error: Exception) -> str:
+    return next((text for kind, text in _ADVICE if isinstance(error, kind)), "it cannot be used")

@@ -1,0 +1,120 @@
+"""Commands from anywhere: a run comes in, is cancelled, or is run again."""
+
+from tako.commands import Cancel, Changed, Enqueue, Enqueued, Rerun
+from tako.errors import (
+    Conflict,
+    PayloadRefused,
+    RunNotFound,
+    StepNotFound,
+    UnknownWorkflow,
+    WrongState,
+)
+from tako.schema import validate_schema
+from tako.store.refusal import Refusal
+from tako.store.transaction import Transaction
+
+
+def enqueue(tx: Transaction, c: Enqueue) -> Enqueued:
+    group, timeout = c.group, c.timeout
+    if group is None:
+        group, timeout = _look_up(tx, c)
+    run_at = _due_at(tx, c)
+    starts = tx.now if run_at is None else run_at
+    expires_at = None if timeout is None else starts + timeout
+    row = (c.run_id, c.workflow, group, c.retries, c.priority, tx.now, run_at)
+    if not tx.db.run("insert_run", *row, timeout, expires_at, c.unique_key, c.payload):
+        return _already_there(tx, c)
+    if run_at is None:
+        tx.effects.ready.add(group)
+    if run_at is not None or expires_at is not None:
+        tx.effects.timed = True
+    return Enqueued(c.run_id, True)
+
+
+def _due_at(tx: Transaction, c: Enqueue) -> int | None:
+    due = c.run_at
+    if due is None and c.delay is not None:
+        due = tx.now + c.delay
+    return None if due is None or due <= tx.now else due
+
+
+def _look_up(tx: Transaction, c: Enqueue) -> tuple[str, int | None]:
+    """Group and timeout of a workflow that was enqueued by its name."""
+    row = tx.db.one("workflow_by_name", c.workflow)
+    if row is None:
+        raise Refusal(UnknownWorkflow, f"no workflow is named {c.workflow!r}")
+    group, timeout, schema = row
+    problem = None if schema is None else validate_schema(c.payload, schema)
+    if problem is not None:
+        raise Refusal(PayloadRefused, f"workflow {c.workflow!r} does not take it: {problem}")
+    return group, timeout if c.timeout is None else c.timeout
+
+
+def _already_there(tx: Transaction, c: Enqueue) -> Enqueued:
+    if tx.db.one("run_exists", c.run_id):
+        return Enqueued(c.run_id, False)
+    row = tx.db.one("run_by_unique_key", c.workflow, c.unique_key)
+    assert row is not None, "only the id and the unique key can stand in the way"
+    return Enqueued(row[0], False)
+
+
+def cancel(tx: Transaction, c: Cancel) -> Changed:
+    state, worker_id, lease_id, group, _ = _find(tx, c.run_id)
+    if not cancel_run(tx, c.run_id, c.reason, worker_id, lease_id):
+        return Changed(False, state)
+    tx.effects.ready.add(group)  # its place may have been the last one of a limit
+    return Changed(True, "cancelled")
+
+
+def cancel_run(
+    tx: Transaction, run_id: str, reason: str, worker_id: str | None, lease_id: str | None
+) -> bool:
+    """End an unfinished run, wherever it is. False if it had ended."""
+    if not tx.db.run("cancel_run", reason, tx.now, run_id):
+        return False
+    if worker_id is not None and lease_id is not None:
+        tx.stop(worker_id, run_id, lease_id, f"cancelled: {reason}")
+    tx.ended(run_id)
+    return True
+
+
+def rerun(tx: Transaction, c: Rerun) -> Changed:
+    state, _, _, group, timeout = _find(tx, c.run_id)
+    if state not in ("failed", "cancelled"):
+        raise Refusal(
+            WrongState, f"run {c.run_id} is {state}: only a failed or cancelled run can be rerun"
+        )
+    if holder := tx.db.one("unique_holder", c.run_id):
+        raise Refusal(
+            Conflict,
+            f"run {c.run_id} cannot be rerun: its unique key is held by the unfinished run "
+            f"{holder[0]}; cancel that one first or wait for its end",
+        )
+    _forget(tx, c)
+    expires_at = None if timeout is None else tx.now + timeout
+    tx.db.run("rerun_run", expires_at, c.run_id)
+    tx.effects.ready.add(group)
+    tx.effects.timed = True
+    return Changed(True, "pending")
+
+
+def _forget(tx: Transaction, c: Rerun) -> None:
+    """Drop the steps to do again: those from the chosen one on, and failures in any case."""
+    if c.from_step is not None:
+        row = tx.db.one("seq_of_step", c.run_id, c.from_step)
+        if row is None:
+            raise Refusal(
+                StepNotFound,
+                f"run {c.run_id} has no saved step {c.from_step!r}: "
+                f"`tako runs show {c.run_id}` lists them",
+            )
+        tx.db.run("forget_steps_from", c.run_id, row[0])
+    tx.db.run("forget_failures", c.run_id)
+
+
+def _find(tx: Transaction, run_id: str) -> tuple[str, str | None, str | None, str, int | None]:
+    row = tx.db.one("state_of_run", run_id)
+    if row is None:
+        raise Refusal(RunNotFound, f"there is no run {run_id}")
+    state, worker_id, lease_id, group, timeout = row
+    return state, worker_id, lease_id, group, timeout

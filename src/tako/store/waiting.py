@@ -1,0 +1,252 @@
+"""Waits, parking and signals: who waits for what, and the one transaction that ends a wait."""
+
+from typing import Any, NamedTuple
+
+from tako.commands import (
+    Exists,
+    NotParked,
+    Ok,
+    Park,
+    Parked,
+    Signal,
+    Signalled,
+    Spread,
+    Unwait,
+    Wait,
+    Waiting,
+)
+from tako.errors import PayloadRefused, Refused
+from tako.model import StepRecord
+from tako.schema import validate_schema
+from tako.store.refusal import Refusal
+from tako.store.transaction import Transaction
+from tako.store.working import check_lease
+
+AT_ONCE = 500  # waiters that one transaction delivers to; more are spread, others go between
+_NO_LIMIT = 2**63 - 1
+
+
+class WaiterRow(NamedTuple):
+    seq: int
+    run_id: str
+    name: str
+    kind: str
+    event: str | None
+    deadline: int | None
+    schema_id: int | None
+    attempt: int
+    created_at: int
+
+
+# --- the worker's side
+
+
+def wait(tx: Transaction, c: Wait) -> Waiting | Exists:
+    check_lease(tx, c.run_id, c.lease_id)
+    saved = tx.db.one("step_of_run", c.run_id, c.name)
+    if saved is not None and not _is_stale_failure(saved, c.attempt):
+        return Exists(StepRecord(*saved))
+    schema_id = _schema_id(tx, c.schema)
+    open_waiter = _waiter(tx, c.run_id, c.name)
+    if open_waiter is not None and (open_waiter.event, open_waiter.schema_id) == (
+        c.event,
+        schema_id,
+    ):
+        return _found_again(tx, open_waiter)
+    deadline = _deadline(tx, c, open_waiter)
+    if open_waiter is not None:  # the code now waits for something else: the deadline stays
+        tx.db.run("delete_waiter", open_waiter.seq)
+    return _begin(tx, c, deadline, schema_id)
+
+
+def _is_stale_failure(saved: tuple[Any, ...], attempt: int) -> bool:
+    return bool(saved[2] == "failed" and saved[4] < attempt)
+
+
+def _deadline(tx: Transaction, c: Wait, before: WaiterRow | None) -> int | None:
+    if before is not None:
+        return before.deadline
+    if c.until is not None:
+        return c.until
+    return None if c.timeout is None else tx.now + c.timeout
+
+
+def _found_again(tx: Transaction, waiter: WaiterRow) -> Waiting | Exists:
+    if waiter.deadline is not None and waiter.deadline <= tx.now:
+        return Exists(end_wait(tx, waiter, "timeout", None))
+    return Waiting(waiter.deadline)
+
+
+def _begin(
+    tx: Transaction, c: Wait, deadline: int | None, schema_id: int | None
+) -> Waiting | Exists:
+    """Take an event that was kept, or time out at once, or wait."""
+    fields = (c.run_id, c.name, c.kind, c.event, deadline, schema_id, c.attempt, tx.now)
+    waiter = WaiterRow(0, *fields)
+    if c.event is not None:
+        payload = _take_kept(tx, c.event, c.schema)
+        if payload is not None:
+            return Exists(_record(tx, waiter, "ok", payload))
+    if deadline is not None and deadline <= tx.now:
+        return Exists(_record(tx, waiter, *_at_deadline(c.kind)))
+    tx.db.run("insert_waiter", *fields)
+    tx.effects.timed = tx.effects.timed or deadline is not None
+    return Waiting(deadline)
+
+
+def _take_kept(tx: Transaction, event: str, schema: str | None) -> str | None:
+    """The payload of the oldest kept event the type takes; those it does not are put aside."""
+    while row := tx.db.one("buffered_event", event, tx.now):
+        seq, payload = row
+        problem = None if schema is None else validate_schema(payload, schema)
+        if problem is None:
+            tx.db.run("take_event", seq)
+            return str(payload)
+        tx.db.run("refuse_event", problem, seq)
+    return None
+
+
+def unwait(tx: Transaction, c: Unwait) -> Ok | Exists:
+    check_lease(tx, c.run_id, c.lease_id)
+    if not tx.db.run("delete_waiter_by_name", c.run_id, c.name):
+        saved = tx.db.one("step_of_run", c.run_id, c.name)
+        if saved is not None:
+            return Exists(StepRecord(*saved))
+    return Ok()
+
+
+def park(tx: Transaction, c: Park) -> Parked | NotParked:
+    workflow, group = check_lease(tx, c.run_id, c.lease_id)
+    still_open = {row[1] for row in tx.db.all("waiters_of_run", c.run_id)}
+    if not c.names:
+        raise Refusal(Refused, f"run {c.run_id} cannot park: it waits for nothing")
+    if not still_open.issuperset(c.names):
+        return NotParked()
+    tx.db.run("park_run", c.run_id, c.lease_id)
+    tx.freed(workflow, group)
+    return Parked()
+
+
+def _schema_id(tx: Transaction, schema: str | None) -> int | None:
+    if schema is None:
+        return None
+    row = tx.db.one("schema_id", schema)
+    if row is None:
+        tx.db.run("insert_schema", schema)
+        row = tx.db.one("schema_id", schema)
+    assert row is not None
+    return int(row[0])
+
+
+def _waiter(tx: Transaction, run_id: str, name: str) -> WaiterRow | None:
+    row = tx.db.one("waiter_of_run", run_id, name)
+    return None if row is None else WaiterRow(*row)
+
+
+# --- the end of a wait
+
+
+def end_wait(tx: Transaction, waiter: WaiterRow, outcome: str, payload: str | None) -> StepRecord:
+    """Remove the waiter, save its outcome and let the run go on: one transaction.
+
+    A parked run becomes pending; one that executes is told in memory; one that is pending
+    already finds the outcome when it is claimed.
+    """
+    tx.db.run("delete_waiter", waiter.seq)
+    if outcome == "timeout":
+        outcome, payload = _at_deadline(waiter.kind)
+    record = _record(tx, waiter, outcome, payload)
+    woken = tx.db.one("wake_run", waiter.run_id)
+    if woken is not None:
+        tx.effects.ready.add(woken[0])
+        return record
+    holder = tx.db.one("holder_of_run", waiter.run_id)
+    if holder is not None:
+        tx.deliver(holder[0], waiter.run_id, holder[1], record)
+    return record
+
+
+def _at_deadline(kind: str) -> tuple[str, str | None]:
+    """A sleep that ends has done its work; a wait that ends so has timed out."""
+    return ("ok", "null") if kind == "sleep" else ("timeout", None)
+
+
+def _record(tx: Transaction, w: WaiterRow, outcome: str, value: str | None) -> StepRecord:
+    tail = (w.kind, outcome, value, w.attempt, w.created_at, tx.now)
+    tx.db.run("record_outcome", w.run_id, w.name, tx.next_seq(), *tail)
+    return StepRecord(w.name, *tail)
+
+
+# --- the sender's side
+
+
+def signal(tx: Transaction, c: Signal) -> Signalled:
+    known = tx.db.one("event_by_id", c.event_id)
+    if known is not None:  # sent again because our reply was lost
+        return Signalled("buffered" if known[0] == "buffered" else "delivered", known[1])
+    if c.key is not None and (duplicate := _duplicate(tx, c)) is not None:
+        return duplicate
+    waiters = _open_waiters(tx, c.event, _NO_LIMIT, AT_ONCE + 1)
+    _check_payload(tx, c)
+    expires_at = tx.now + c.ttl
+    head, tail = (c.event_id, c.event, c.key), (tx.now, expires_at)
+    tx.effects.timed = True
+    if not waiters:
+        tx.db.run("insert_event", *head, c.payload, "buffered", 0, None, *tail)
+        return Signalled("buffered", 0)
+    if len(waiters) > AT_ONCE:
+        last = tx.db.one("last_waiter_of_event", c.event)
+        assert last is not None
+        tx.db.run("insert_event", *head, c.payload, "spreading", 0, last[0], *tail)
+        return spread(tx, Spread(c.event_id))
+    tx.db.run("insert_event", *head, None, "delivered", len(waiters), None, *tail)
+    for waiter in waiters:
+        end_wait(tx, waiter, "ok", c.payload)
+    return Signalled("delivered", len(waiters))
+
+
+def _duplicate(tx: Transaction, c: Signal) -> Signalled | None:
+    row = tx.db.one("event_by_key", c.event, c.key)
+    if row is None:
+        return None
+    if row[2] > tx.now:
+        return Signalled("duplicate", row[1])
+    tx.db.run("delete_event", row[0])  # too old to count, not swept away yet
+    return None
+
+
+def _check_payload(tx: Transaction, c: Signal) -> None:
+    """All who wait must be able to take it, or it does not count for anyone."""
+    for (schema_id,) in tx.db.all("schemas_of_event", c.event, tx.now):
+        row = tx.db.one("schema_by_id", schema_id)
+        assert row is not None
+        problem = validate_schema(c.payload, row[0])
+        if problem is not None:
+            raise Refusal(
+                PayloadRefused,
+                f"event {c.event!r} does not take this payload: {problem}; "
+                "nothing was delivered, the run still waits",
+            )
+
+
+def _open_waiters(tx: Transaction, event: str, upto: int, limit: int) -> list[WaiterRow]:
+    return [WaiterRow(*row) for row in tx.db.all("waiters_of_event", event, upto, tx.now, limit)]
+
+
+def spread(tx: Transaction, c: Spread) -> Signalled:
+    """Deliver to the next of very many waiters; those who came after the signal get nothing."""
+    row = tx.db.one("spreading_event", c.event_id)
+    if row is None:
+        done = tx.db.one("event_by_id", c.event_id)
+        return Signalled("delivered", 0 if done is None else done[1])
+    seq, event, payload, upto, delivered, _ = row
+    waiters = _open_waiters(tx, event, upto, AT_ONCE)
+    for waiter in waiters:
+        end_wait(tx, waiter, "ok", payload)
+    delivered += len(waiters)
+    if len(waiters) < AT_ONCE:
+        tx.db.run("finish_event", delivered, seq)
+        return Signalled("delivered", delivered)
+    tx.db.run("advance_event", delivered, seq)
+    tx.effects.spreading.append(c.event_id)
+    return Signalled("delivered", delivered, spreading=True)

@@ -1,0 +1,132 @@
+"""Commands of a worker for a run it holds: steps are saved, and the pass ends."""
+
+from tako.commands import (
+    Bail,
+    Error,
+    Exists,
+    Fail,
+    Heartbeat,
+    Load,
+    Loaded,
+    Ok,
+    Release,
+    SaveStep,
+    Succeed,
+)
+from tako.errors import LeaseLost
+from tako.model import StepRecord
+from tako.store.refusal import Refusal
+from tako.store.transaction import Transaction
+
+PAGE_STEPS = 500  # saved steps in one reply
+PAGE_BYTES = 4 * 1024 * 1024
+
+
+def lease_lost(run_id: str) -> Refusal:
+    return Refusal(
+        LeaseLost,
+        f"run {run_id} is no longer this worker's: it was cancelled, or given to another worker",
+    )
+
+
+def check_lease(tx: Transaction, run_id: str, lease_id: str) -> tuple[str, str]:
+    """Workflow and group of a run that is held. Refused: lease_lost."""
+    row = tx.db.one("holds_lease", run_id, lease_id)
+    if row is None:
+        raise lease_lost(run_id)
+    return row[0], row[1]
+
+
+# --- steps
+
+
+def save_steps(tx: Transaction, commands: list[SaveStep]) -> list[Ok | Exists | Error]:
+    """Save many at once; only if one of them was not written each is looked at."""
+    now, next_seq = tx.now, tx.next_seq
+    written = tx.db.run_many(
+        "save_step",
+        [
+            (c.run_id, c.name, next_seq(), c.kind, c.outcome, c.value, c.attempt, c.started_at, now)
+            + (c.lease_id,)
+            for c in commands
+        ],
+    )
+    if written == len(commands):
+        return [Ok()] * written
+    return [_how_it_went(tx, c) for c in commands]
+
+
+def _how_it_went(tx: Transaction, c: SaveStep) -> Ok | Exists | Error:
+    row = tx.db.one("step_of_run", c.run_id, c.name)
+    if tx.db.one("holds_lease", c.run_id, c.lease_id) is None or row is None:
+        return lease_lost(c.run_id).reply
+    record = StepRecord(*row)
+    ours = (c.kind, c.outcome, c.value, c.attempt, c.started_at)
+    theirs = (record.kind, record.outcome, record.value, record.attempt, record.started_at)
+    return Ok() if ours == theirs else Exists(record)
+
+
+def load(tx: Transaction, c: Load) -> Loaded:
+    check_lease(tx, c.run_id, c.lease_id)
+    steps, more = page_of_steps(tx, c.run_id, c.after)
+    return Loaded(steps, more)
+
+
+def page_of_steps(tx: Transaction, run_id: str, after: str) -> tuple[list[StepRecord], bool]:
+    """Saved steps by name, as many as fit into one reply, and whether there are more."""
+    rows = tx.db.all("steps_after", run_id, after, PAGE_STEPS + 1)
+    page: list[StepRecord] = []
+    size = 0
+    for row in rows[:PAGE_STEPS]:
+        size += len(row[3] or "")
+        if page and size > PAGE_BYTES:
+            break
+        page.append(StepRecord(*row))
+    return page, len(page) < len(rows)
+
+
+# --- the end of a pass
+
+
+def succeed(tx: Transaction, c: Succeed) -> Ok:
+    workflow, group = check_lease(tx, c.run_id, c.lease_id)
+    tx.db.run("succeed_run", c.result, tx.now, c.run_id, c.lease_id)
+    return _over(tx, c.run_id, workflow, group)
+
+
+def bail(tx: Transaction, c: Bail) -> Ok:
+    workflow, group = check_lease(tx, c.run_id, c.lease_id)
+    tx.db.run("bail_run", c.reason, tx.now, c.run_id, c.lease_id)
+    return _over(tx, c.run_id, workflow, group)
+
+
+def fail(tx: Transaction, c: Fail) -> Ok:
+    workflow, group = check_lease(tx, c.run_id, c.lease_id)
+    if c.retry_in is None:
+        tx.db.run("fail_run", c.error, tx.now, c.run_id, c.lease_id)
+        return _over(tx, c.run_id, workflow, group)
+    run_at = tx.now + c.retry_in if c.retry_in > 0 else None
+    tx.db.run("retry_run", c.error, run_at, c.run_id, c.lease_id)
+    tx.effects.timed = True
+    if run_at is None:
+        tx.effects.ready.add(group)
+    tx.freed(workflow, group)
+    return Ok()
+
+
+def _over(tx: Transaction, run_id: str, workflow: str, group: str) -> Ok:
+    tx.ended(run_id)
+    tx.freed(workflow, group)
+    return Ok()
+
+
+def release(tx: Transaction, c: Release) -> Ok:
+    _, group = check_lease(tx, c.run_id, c.lease_id)
+    tx.db.run("release_run", c.run_id, c.lease_id)
+    tx.effects.ready.add(group)
+    return Ok()
+
+
+def heartbeat(tx: Transaction, c: Heartbeat) -> Ok:
+    tx.db.run("renew_leases", tx.now + c.lease, c.worker_id)
+    return Ok()
