@@ -1,0 +1,456 @@
+"""Enqueue, signal, cancel, rerun and read, from any process that can reach the server's socket.
+
+Every function is a coroutine for the event loop of the caller; the name with `_sync` runs the
+same coroutine on a background thread and waits for it.
+"""
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, cast
+
+import msgspec
+
+from tako import codec
+from tako.commands import (
+    Cancel,
+    Changed,
+    Command,
+    Enqueue,
+    Enqueued,
+    Get,
+    Rerun,
+    RunReply,
+    Signal,
+    Signalled,
+)
+from tako.config import FILE, AppConfig, find_app, load_app
+from tako.durations import moment_ms, seconds, to_ms
+from tako.errors import ProtocolError, ResultTimeout, RunCancelled, RunFailed
+from tako.ids import new_id
+from tako.links import links, run_sync
+from tako.model import Run, RunError, RunState
+
+if TYPE_CHECKING:
+    from tako.workflow import Workflow
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+_log = logging.getLogger("tako")
+_LONGEST_ID, _LONGEST_EVENT, _LONGEST_KEY = 200, 500, 500  # characters
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_HIGHEST = 1_000_000  # priority, either way
+_MOST_RETRIES = 1_000_000
+_CHUNK_BYTES, _CHUNK = 4 * 1024 * 1024, 5_000  # payload and commands that go out in one frame
+
+
+# --- which app, and how long to wait for its server
+
+
+@dataclass(frozen=True)
+class _Configured:
+    app: Path | None = None
+    patience: float = 5.0
+
+
+_configured = _Configured()
+_apps: dict[tuple[object, ...], AppConfig] = {}
+
+
+def configure(
+    *, app: str | os.PathLike[str] | None = None, patience: timedelta | float | str = 5.0
+) -> None:
+    """Say which app this process talks to, and how patiently.
+
+    Args:
+        app: the app's folder; None looks at the environment variable TAKO_APP, then for the
+            folder of the workflow, then for a tako.toml above the working directory.
+        patience: how long a call waits for a server that is away (a restart, say).
+
+    Raises:
+        AppNotFound: there is no tako.toml in ``app``.
+        ConfigError: its tako.toml cannot be used.
+    """
+    global _configured
+    folder = None if app is None else load_app(Path(app)).dir
+    _configured = _Configured(folder, seconds(patience, what="patience"))
+
+
+def _app(workflow: "Workflow[Any, Any] | str | None" = None) -> AppConfig:
+    own = None if workflow is None or isinstance(workflow, str) else workflow.app_dir
+    if own is not None and not (own / FILE).is_file():
+        own = None  # a workflow written elsewhere: in a test, or at a prompt
+    outside = os.environ.get("TAKO_APP"), os.environ.get("TAKO_DATA_DIR"), Path.cwd()
+    key = (_configured.app, own, *outside)
+    found = _apps.get(key)
+    if found is None:
+        found = _apps[key] = load_app(find_app(_configured.app, near=own))
+    return found
+
+
+async def _ask(app: AppConfig, command: Command, expected: type[T]) -> T:
+    """Send ``command`` to the app's server and return the reply that it always has."""
+    return _as(await links().link(app.socket, _configured.patience).request(command), expected)
+
+
+def _as(reply: object, expected: type[T]) -> T:
+    if not isinstance(reply, expected):
+        raise ProtocolError(f"the server answered {reply!r}: it is another version of tako")
+    return reply
+
+
+# --- a run, as the one who enqueued it sees it
+
+
+class Handle(Generic[R]):
+    """A run that has been enqueued; `Handle("some-run-id")` is one for any run.
+
+    ``deduplicated``: a run with this ``run_id``, or an unfinished one with this ``unique_key``,
+    was there already, and this is it. ``warning``: what stands in the way of the run, if anything.
+    """
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - its public name
+        *,
+        deduplicated: bool = False,
+        warning: str | None = None,
+        app: AppConfig | None = None,
+        returns: Any = codec.UNTYPED,
+    ) -> None:
+        self.id = _text(id, "run_id", _LONGEST_ID)
+        self.deduplicated = deduplicated
+        self.warning = warning
+        self.app = app or _app()
+        self._returns = returns
+
+    def __repr__(self) -> str:
+        return f"Handle({self.id!r})"
+
+    async def result(self, *, timeout: timedelta | float | str | None = None) -> R:
+        """What the workflow returned, waiting for the run's end (at most ``timeout``).
+
+        Raises:
+            RunFailed: the run ended failed. RunCancelled: it ended cancelled.
+            ResultTimeout: it has not ended in time; it goes on.
+            RunNotFound: there is no such run. Unavailable: the server is away.
+        """
+        limit = None if timeout is None else seconds(timeout, what="timeout")
+        link = links().link(self.app.socket, _configured.patience)
+        end = links().end(link, self.id)
+        done, _ = await asyncio.wait([end], timeout=limit)
+        if not done:
+            raise ResultTimeout(f"run {self.id} has not ended within {timeout}: it goes on")
+        run = _as(end.result(), RunReply).run
+        return cast("R", _result(run, self._returns))
+
+    async def status(self) -> Run:
+        """The run as it is now. Raises RunNotFound, Unavailable."""
+        return (await _ask(self.app, Get(self.id), RunReply)).run
+
+    async def cancel(self, reason: str = "cancelled by its caller") -> bool:
+        """End the run ``cancelled``; False if it had ended before. Raises RunNotFound."""
+        return (await _ask(self.app, Cancel(self.id, reason), Changed)).changed
+
+    def result_sync(self, *, timeout: timedelta | float | str | None = None) -> R:
+        """Like `result`, blocking."""
+        return run_sync(self.result(timeout=timeout))
+
+    def status_sync(self) -> Run:
+        """Like `status`, blocking."""
+        return run_sync(self.status())
+
+    def cancel_sync(self, reason: str = "cancelled by its caller") -> bool:
+        """Like `cancel`, blocking."""
+        return run_sync(self.cancel(reason))
+
+
+def _result(run: Run, returns: Any) -> Any:
+    if run.state is RunState.SUCCEEDED:
+        return codec.decode(run.result or "null", returns, what=f"result of run {run.id}")
+    if run.state is RunState.FAILED:
+        error = msgspec.json.decode(run.error or '{"type":"","message":""}', type=RunError)
+        raise RunFailed(run.id, error.type, error.message, error.traceback)
+    raise RunCancelled(run.id, run.reason or "no reason was given")
+
+
+# --- enqueue
+
+
+class Options(TypedDict, total=False):
+    """Options of one run; all may be left out or None.
+
+    ``run_at`` (with a timezone) or ``delay`` (not both): not before. ``retries``: attempts after
+    the first. ``unique_key``: while a run of this workflow with it is unfinished, there is no
+    second. ``run_id``: 1 to 200 characters, for ever. ``priority``: higher goes first.
+    """
+
+    run_at: datetime | None
+    delay: timedelta | float | str | None
+    retries: int | None
+    unique_key: str | None
+    run_id: str | None
+    priority: int
+
+
+class ManyOptions(TypedDict, total=False):
+    """Options that many runs can share: see `Options`."""
+
+    run_at: datetime | None
+    delay: timedelta | float | str | None
+    retries: int | None
+    priority: int
+
+
+async def enqueue(
+    workflow: "Workflow[Any, Any] | str", payload: object = None, **options: Unpack[Options]
+) -> Handle[Any]:
+    """Create a run of ``workflow`` (by name, or the workflow itself); it is durable on return.
+
+    Raises:
+        CodecError, TooLarge: the payload does not fit the workflow's type, or its JSON is too long.
+        PayloadRefused: the server knows the workflow's type, and the payload does not fit it.
+        UnknownWorkflow: no worker has ever registered this name. Unavailable: no server answers.
+        TypeError, ValueError: an option that cannot be used.
+    """
+    app = _app(workflow)
+    target = _target(workflow)
+    command = _command(app, target, payload, **options)
+    reply = await _ask(app, command, Enqueued)
+    return _handle(app, target, command, reply, own_id=options.get("run_id") is not None)
+
+
+async def enqueue_many(
+    workflow: "Workflow[Any, Any] | str",
+    payloads: Iterable[object],
+    **options: Unpack[ManyOptions],
+) -> list[Handle[Any]]:
+    """Create a run for each payload, in few round trips. Raises the errors of `enqueue`.
+
+    Payloads are all checked before the first run is created. If the server refuses some, the
+    others are there, and a note on the error says how many.
+    """
+    app = _app(workflow)
+    target = _target(workflow)
+    commands = [_command(app, target, payload, **options) for payload in payloads]
+    replies: list[Enqueued | BaseException] = []
+    for chunk in _chunks(commands):
+        asked = [_ask(app, command, Enqueued) for command in chunk]
+        replies += await asyncio.gather(*asked, return_exceptions=True)
+    pairs = zip(commands, _all_there(replies), strict=True)
+    return [_handle(app, target, command, reply) for command, reply in pairs]
+
+
+def enqueue_sync(
+    workflow: "Workflow[Any, Any] | str", payload: object = None, **options: Unpack[Options]
+) -> Handle[Any]:
+    """Like `enqueue`, blocking."""
+    return run_sync(enqueue(workflow, payload, **options))
+
+
+def enqueue_many_sync(
+    workflow: "Workflow[Any, Any] | str",
+    payloads: Iterable[object],
+    **options: Unpack[ManyOptions],
+) -> list[Handle[Any]]:
+    """Like `enqueue_many`, blocking."""
+    return run_sync(enqueue_many(workflow, payloads, **options))
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What is known here of a workflow: by its name alone, nothing but that."""
+
+    name: str
+    group: str | None = None
+    timeout: int | None = None
+    takes: Any = codec.UNTYPED
+    returns: Any = codec.UNTYPED
+
+
+def _target(workflow: "Workflow[Any, Any] | str") -> _Target:
+    if isinstance(workflow, str):
+        return _Target(_text(workflow, "the workflow's name", _LONGEST_ID))
+    timeout = None if workflow.timeout is None else to_ms(workflow.timeout, what="timeout")
+    return _Target(
+        workflow.name, workflow.group, timeout, workflow.payload_type, workflow.result_type
+    )
+
+
+def _command(
+    app: AppConfig,
+    target: _Target,
+    payload: object,
+    *,
+    run_at: datetime | None = None,
+    delay: timedelta | float | str | None = None,
+    retries: int | None = None,
+    unique_key: str | None = None,
+    run_id: str | None = None,
+    priority: int = 0,
+) -> Enqueue:
+    if run_at is not None and delay is not None:
+        raise ValueError("run_at and delay were both given: give one of them")
+    what, limit = f"payload of {target.name!r}", app.defaults.max_value
+    text, _ = codec.round_trip(payload, target.takes, what=what, limit=limit)
+    return Enqueue(
+        run_id=new_id() if run_id is None else _text(run_id, "run_id", _LONGEST_ID),
+        workflow=target.name,
+        payload=text,
+        group=target.group,
+        run_at=None if run_at is None else moment_ms(run_at, "run_at"),
+        delay=None if delay is None else to_ms(delay, what="delay"),
+        retries=None if retries is None else _whole(retries, "retries", 0, _MOST_RETRIES),
+        unique_key=None if unique_key is None else _text(unique_key, "unique_key", _LONGEST_KEY),
+        priority=_whole(priority, "priority", -_HIGHEST, _HIGHEST),
+        timeout=target.timeout,
+    )
+
+
+def _handle(
+    app: AppConfig,
+    target: _Target,
+    command: Enqueue,
+    reply: Enqueued,
+    *,
+    own_id: bool = False,
+) -> Handle[Any]:
+    if reply.warning:
+        _log.warning("run %s: %s", reply.run_id, reply.warning)
+    # An id made here that was there already is our own command, sent again after a lost reply.
+    there = not reply.created and (own_id or reply.run_id != command.run_id)
+    return Handle(
+        reply.run_id, deduplicated=there, warning=reply.warning, app=app, returns=target.returns
+    )
+
+
+def _chunks(commands: list[Enqueue]) -> Iterator[list[Enqueue]]:
+    """All that goes out at once is one frame: large enough to be quick, far below its limit."""
+    chunk: list[Enqueue] = []
+    size = 0
+    for command in commands:
+        length = len(command.payload.encode())
+        if chunk and (size + length > _CHUNK_BYTES or len(chunk) == _CHUNK):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(command)
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _all_there(replies: list[Enqueued | BaseException]) -> list[Enqueued]:
+    there = [reply for reply in replies if isinstance(reply, Enqueued)]
+    for error in replies:
+        if isinstance(error, BaseException):
+            error.add_note(f"{len(there)} of {len(replies)} runs were enqueued")
+            raise error
+    return there
+
+
+# --- signal, cancel, rerun, get
+
+
+@dataclass(frozen=True)
+class SignalResult:
+    """``outcome``: "delivered" (to ``delivered`` runs, or more still being told), "buffered"
+    (nobody waits yet: the next who does takes it), "duplicate" (this ``key`` was sent before)."""
+
+    outcome: str
+    delivered: int
+
+
+async def signal(event: str, payload: object = None, *, key: str | None = None) -> SignalResult:
+    """Deliver ``payload`` to every run that waits for ``event``, or keep it for the next.
+
+    Args:
+        event: the event's name, 1 to 500 characters.
+        payload: any value with a JSON form.
+        key: a second signal to this event with the same key is a duplicate and does nothing.
+
+    Raises:
+        CodecError, TooLarge: the payload has no JSON form, or it is too long.
+        PayloadRefused: a run that waits for it declares another type. Unavailable: no server.
+    """
+    app = _app()
+    command = Signal(
+        event_id=new_id(),
+        event=_text(event, "the event's name", _LONGEST_EVENT),
+        payload=codec.encode(
+            payload, what=f"payload of signal {event!r}", limit=app.defaults.max_value
+        ),
+        key=None if key is None else _text(key, "key", _LONGEST_KEY),
+        ttl=app.defaults.signal_ttl.ms,
+    )
+    reply = await _ask(app, command, Signalled)
+    return SignalResult(reply.outcome, reply.delivered)
+
+
+def signal_sync(event: str, payload: object = None, *, key: str | None = None) -> SignalResult:
+    """Like `signal`, blocking."""
+    return run_sync(signal(event, payload, key=key))
+
+
+async def get(run_id: str) -> Run:
+    """The run as it is now. Raises RunNotFound, Unavailable."""
+    return await Handle[Any](run_id).status()
+
+
+def get_sync(run_id: str) -> Run:
+    """Like `get`, blocking."""
+    return run_sync(get(run_id))
+
+
+async def cancel(run_id: str, reason: str = "cancelled by its caller") -> bool:
+    """End the run ``cancelled``; False if it had ended before. Raises RunNotFound, Unavailable."""
+    return await Handle[Any](run_id).cancel(reason)
+
+
+def cancel_sync(run_id: str, reason: str = "cancelled by its caller") -> bool:
+    """Like `cancel`, blocking."""
+    return run_sync(cancel(run_id, reason))
+
+
+async def rerun(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
+    """Run a failed or cancelled run again, with its saved steps, or those before ``from_step``.
+
+    Raises:
+        RunNotFound, StepNotFound: there is no such run or step.
+        WrongState: the run has succeeded, or has not ended.
+        Conflict: another unfinished run holds its unique key now.
+    """
+    handle = Handle[Any](run_id)
+    await _ask(handle.app, Rerun(handle.id, from_step), Changed)
+    return handle
+
+
+def rerun_sync(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
+    """Like `rerun`, blocking."""
+    return run_sync(rerun(run_id, from_step=from_step))
+
+
+# --- what may be said
+
+
+def _text(value: str, what: str, longest: int) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a text, not {type(value).__name__} {value!r}")
+    if not 1 <= len(value) <= longest:
+        raise ValueError(f"{what} must have 1 to {longest} characters, not {len(value)}")
+    if _UNPRINTABLE.search(value):
+        raise ValueError(f"{what} must have no control characters: {value!r}")
+    return value
+
+
+def _whole(value: int, what: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} must be a whole number, not {type(value).__name__} {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{what} must be between {low} and {high}, not {value}")
+    return value
