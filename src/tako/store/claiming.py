@@ -16,18 +16,19 @@ from tako.store.working import page_of_steps
 
 def claim(tx: Transaction, c: Claim) -> Claimed:
     chosen = _isolated(tx, c) if c.solo else _shared(tx, c)
-    runs = [_take(tx, c, seq) for seq in chosen]
+    runs = [_take(tx, c, seq, fresh) for seq, fresh in chosen]
     if runs:
         tx.effects.timed = True  # their leases
     return Claimed(runs)
 
 
-def _isolated(tx: Transaction, c: Claim) -> list[int]:
+def _isolated(tx: Transaction, c: Claim) -> list[tuple[int, bool]]:
     rows = tx.db.all("isolated_runs", c.group)
-    return [seq for seq, workflow in rows if workflow in c.workflows][: c.limit]
+    return [(seq, False) for seq, workflow in rows if workflow in c.workflows][: c.limit]
 
 
-def _shared(tx: Transaction, c: Claim) -> list[int]:
+def _shared(tx: Transaction, c: Claim) -> list[tuple[int, bool]]:
+    """The runs to claim, each with whether it is fresh: never claimed before."""
     if c.limit <= 0:
         return []
     known = set(c.workflows)
@@ -37,9 +38,9 @@ def _shared(tx: Transaction, c: Claim) -> list[int]:
     turns = _levelled(tx, names)
     candidates = sorted(entry for name in names for entry in _ready(tx, c, name, turns[name]))
     chosen = candidates[: c.limit]
-    for _, _, _, name in chosen:
+    for _, _, _, name, _ in chosen:
         turns[name] += 1
-    return [seq for _, _, seq, _ in chosen]
+    return [(seq, fresh) for _, _, seq, _, fresh in chosen]
 
 
 def _levelled(tx: Transaction, names: list[str]) -> dict[str, int]:
@@ -55,7 +56,7 @@ def _levelled(tx: Transaction, names: list[str]) -> dict[str, int]:
 
 def _ready(
     tx: Transaction, c: Claim, workflow: str, turn: int
-) -> Iterator[tuple[int, int, int, str]]:
+) -> Iterator[tuple[int, int, int, str, bool]]:
     room = c.limit
     limit = tx.shared.limits.get(workflow)
     if limit is not None:
@@ -64,19 +65,20 @@ def _ready(
         room = min(room, limit - count[0])
     if room > 0:
         rows = tx.db.all("ready_runs", c.group, workflow, room)
-        for rank, (seq, priority) in enumerate(rows):
-            yield -priority, turn + rank, seq, workflow
+        for rank, (seq, priority, fresh) in enumerate(rows):
+            yield -priority, turn + rank, seq, workflow, bool(fresh)
 
 
-def _take(tx: Transaction, c: Claim, seq: int) -> ClaimedRun:
+def _take(tx: Transaction, c: Claim, seq: int, fresh: bool) -> ClaimedRun:
     lease_id = new_id()
     row = tx.db.one("claim_run", lease_id, c.worker_id, tx.now + c.lease, tx.now, seq)
     assert row is not None, "it was pending in this very transaction"
-    run_id, workflow, payload, attempt, strikes, retries, created_at = row[:7]
-    head = (run_id, lease_id, workflow, payload, attempt, strikes, retries, created_at)
+    run_id, *rest = row
+    if fresh:  # nothing can have been saved
+        return ClaimedRun(run_id, lease_id, *rest, [], [])  # type: ignore[call-arg]
     steps, more = page_of_steps(tx, run_id, "")
     waiters = [Waiter(*w) for w in tx.db.all("waiters_of_run", run_id)]
-    return ClaimedRun(*head, steps, waiters, more)
+    return ClaimedRun(run_id, lease_id, *rest, steps, waiters, more)  # type: ignore[call-arg]
 
 
 def register(tx: Transaction, c: Register) -> Registered:

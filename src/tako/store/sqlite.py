@@ -134,10 +134,9 @@ class SqliteStore:
         return Outcome(replies, total)
 
     def next_due(self) -> int | None:
-        names = ("run_at", "deadline", "expiry", "lease", "event_expiry")
         with self._db.guarded():
-            rows = [self._db.one(f"next_{name}") for name in names]
-        return min((row[0] for row in rows if row is not None and row[0] is not None), default=None)
+            row = self._db.one("next_due")
+        return None if row is None else row[0]
 
     def ready(self, group: str) -> list[str]:
         with self._db.guarded():

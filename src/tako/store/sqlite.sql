@@ -36,7 +36,7 @@ WITH RECURSIVE found (workflow) AS (
 SELECT workflow FROM found WHERE workflow IS NOT NULL;
 
 -- name: ready_runs
-SELECT seq, priority FROM runs
+SELECT seq, priority, started_at IS NULL FROM runs
 WHERE worker_group = ? AND workflow = ?
   AND state = 'pending' AND run_at IS NULL AND isolated = 0
 ORDER BY priority DESC, seq LIMIT ?;
@@ -56,7 +56,7 @@ SELECT name, concurrency FROM workflows WHERE concurrency IS NOT NULL;
 UPDATE runs SET state = 'running', lease_id = ?, worker_id = ?, lease_until = ?,
                 started_at = coalesce(started_at, ?)
 WHERE seq = ? AND state = 'pending'
-RETURNING id, workflow, payload, attempt, strikes, retries, created_at, started_at;
+RETURNING id, workflow, payload, attempt, strikes, retries, created_at;
 
 -- name: steps_after
 SELECT name, kind, outcome, value, attempt, started_at, finished_at FROM steps
@@ -130,30 +130,35 @@ WHERE id = ? AND lease_id = ? AND state = 'running';
 -- move: succeed
 UPDATE runs SET state = 'succeeded', result = ?, finished_at = ?, error = NULL,
                 lease_id = NULL, worker_id = NULL, lease_until = NULL
-WHERE id = ? AND lease_id = ? AND state = 'running';
+WHERE id = ? AND lease_id = ? AND state = 'running'
+RETURNING workflow, worker_group;
 
 -- name: bail_run
 -- move: bail
 UPDATE runs SET state = 'cancelled', reason = ?, finished_at = ?,
                 lease_id = NULL, worker_id = NULL, lease_until = NULL
-WHERE id = ? AND lease_id = ? AND state = 'running';
+WHERE id = ? AND lease_id = ? AND state = 'running'
+RETURNING workflow, worker_group;
 
 -- name: fail_run
 -- move: fail
 UPDATE runs SET state = 'failed', error = ?, finished_at = ?,
                 lease_id = NULL, worker_id = NULL, lease_until = NULL
-WHERE id = ? AND lease_id = ? AND state = 'running';
+WHERE id = ? AND lease_id = ? AND state = 'running'
+RETURNING workflow, worker_group;
 
 -- name: retry_run
 -- move: retry
 UPDATE runs SET state = 'pending', error = ?, run_at = ?, attempt = attempt + 1, isolated = 0,
                 lease_id = NULL, worker_id = NULL, lease_until = NULL
-WHERE id = ? AND lease_id = ? AND state = 'running';
+WHERE id = ? AND lease_id = ? AND state = 'running'
+RETURNING workflow, worker_group;
 
 -- name: release_run
 -- move: reclaim
 UPDATE runs SET state = 'pending', lease_id = NULL, worker_id = NULL, lease_until = NULL
-WHERE id = ? AND lease_id = ? AND state = 'running';
+WHERE id = ? AND lease_id = ? AND state = 'running'
+RETURNING workflow, worker_group;
 
 -- name: renew_leases
 UPDATE runs SET lease_until = ? WHERE worker_id = ? AND state = 'running';
@@ -277,21 +282,19 @@ SELECT DISTINCT worker_id FROM runs WHERE state = 'running' AND lease_until <= ?
 DELETE FROM events WHERE seq IN (
   SELECT seq FROM events WHERE expires_at <= ? AND state <> 'spreading' LIMIT ?);
 
--- name: next_run_at
-SELECT min(run_at) FROM runs WHERE state = 'pending' AND run_at IS NOT NULL;
-
--- name: next_deadline
-SELECT min(deadline) FROM event_waiters WHERE deadline IS NOT NULL;
-
--- name: next_expiry
-SELECT min(expires_at) FROM runs
-WHERE expires_at IS NOT NULL AND state IN ('pending', 'running', 'waiting');
-
--- name: next_lease
-SELECT min(lease_until) FROM runs WHERE state = 'running';
-
--- name: next_event_expiry
-SELECT min(expires_at) FROM events;
+-- name: next_due
+SELECT min(at) FROM (
+  SELECT min(run_at) AS at FROM runs WHERE state = 'pending' AND run_at IS NOT NULL
+  UNION ALL
+  SELECT min(deadline) FROM event_waiters WHERE deadline IS NOT NULL
+  UNION ALL
+  SELECT min(expires_at) FROM runs
+  WHERE expires_at IS NOT NULL AND state IN ('pending', 'running', 'waiting')
+  UNION ALL
+  SELECT min(lease_until) FROM runs WHERE state = 'running'
+  UNION ALL
+  SELECT min(expires_at) FROM events
+);
 
 -- ---- workers ----------------------------------------------------------------------------------
 

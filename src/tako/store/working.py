@@ -89,24 +89,18 @@ def page_of_steps(tx: Transaction, run_id: str, after: str) -> tuple[list[StepRe
 
 
 def succeed(tx: Transaction, c: Succeed) -> Ok:
-    workflow, group = check_lease(tx, c.run_id, c.lease_id)
-    tx.db.run("succeed_run", c.result, tx.now, c.run_id, c.lease_id)
-    return _over(tx, c.run_id, workflow, group)
+    return _end(tx, c.run_id, "succeed_run", c.result, tx.now, c.run_id, c.lease_id)
 
 
 def bail(tx: Transaction, c: Bail) -> Ok:
-    workflow, group = check_lease(tx, c.run_id, c.lease_id)
-    tx.db.run("bail_run", c.reason, tx.now, c.run_id, c.lease_id)
-    return _over(tx, c.run_id, workflow, group)
+    return _end(tx, c.run_id, "bail_run", c.reason, tx.now, c.run_id, c.lease_id)
 
 
 def fail(tx: Transaction, c: Fail) -> Ok:
-    workflow, group = check_lease(tx, c.run_id, c.lease_id)
     if c.retry_in is None:
-        tx.db.run("fail_run", c.error, tx.now, c.run_id, c.lease_id)
-        return _over(tx, c.run_id, workflow, group)
+        return _end(tx, c.run_id, "fail_run", c.error, tx.now, c.run_id, c.lease_id)
     run_at = tx.now + c.retry_in if c.retry_in > 0 else None
-    tx.db.run("retry_run", c.error, run_at, c.run_id, c.lease_id)
+    workflow, group = _move(tx, c.run_id, "retry_run", c.error, run_at, c.run_id, c.lease_id)
     tx.effects.timed = True
     if run_at is None:
         tx.effects.ready.add(group)
@@ -114,17 +108,25 @@ def fail(tx: Transaction, c: Fail) -> Ok:
     return Ok()
 
 
-def _over(tx: Transaction, run_id: str, workflow: str, group: str) -> Ok:
+def release(tx: Transaction, c: Release) -> Ok:
+    _, group = _move(tx, c.run_id, "release_run", c.run_id, c.lease_id)
+    tx.effects.ready.add(group)
+    return Ok()
+
+
+def _end(tx: Transaction, run_id: str, statement: str, *values: object) -> Ok:
+    workflow, group = _move(tx, run_id, statement, *values)
     tx.ended(run_id)
     tx.freed(workflow, group)
     return Ok()
 
 
-def release(tx: Transaction, c: Release) -> Ok:
-    _, group = check_lease(tx, c.run_id, c.lease_id)
-    tx.db.run("release_run", c.run_id, c.lease_id)
-    tx.effects.ready.add(group)
-    return Ok()
+def _move(tx: Transaction, run_id: str, statement: str, *values: object) -> tuple[str, str]:
+    """Move a run that is held; its workflow and group. Refused: lease_lost."""
+    row = tx.db.one(statement, *values)
+    if row is None:
+        raise lease_lost(run_id)
+    return row[0], row[1]
 
 
 def heartbeat(tx: Transaction, c: Heartbeat) -> Ok:
