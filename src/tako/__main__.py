@@ -1,0 +1,3 @@
+from tako.cli import main
+
+main()

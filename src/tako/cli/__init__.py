@@ -1,0 +1,51 @@
+"""The command line: `tako`. Every family of commands is a file; here they are put together.
+
+Nothing heavy is imported until a command needs it: a server's zygote forks from what is loaded
+when `tako server` begins, and people wait for `tako runs list`.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tako.cli import dev, enqueue, runs, server, signal, waits, workflows
+from tako.cli.exits import EXITS, explain
+
+app = typer.Typer(
+    name="tako",
+    help="Durable workflows: run them, look at them, answer what they wait for.",
+    epilog=EXITS,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # the help comes at once, without rich
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for family in (dev, server, enqueue, signal, runs, waits, workflows):
+    family.add_to(app)
+
+
+@app.callback()
+def options(
+    app_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--app",
+            metavar="PATH",
+            help="The app's folder. Default: $TAKO_APP, else the nearest folder with a "
+            "tako.toml, from here upwards.",
+        ),
+    ] = None,
+) -> None:
+    if app_dir is not None:
+        os.environ["TAKO_APP"] = str(app_dir.absolute())
+
+
+def main() -> None:
+    """Run the command line and exit with one of the documented codes."""
+    try:
+        app()
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(explain(error))

@@ -1,0 +1,7 @@
+"""`tako dev`."""
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    pass

@@ -1,0 +1,76 @@
+"""What commands print: JSON for programs, tables and relative times for people."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tako.durations import format_ms
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as indented JSON on stdout; Structs as objects."""
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2)
+    sys.stdout.write(text.decode() + "\n")
+
+
+def plain(record: Any, *, as_json: Sequence[str] = ()) -> dict[str, Any]:
+    """A record as an object; the fields that hold JSON text become what they stand for."""
+    table = {name: getattr(record, name) for name in record.__struct_fields__}
+    for name in as_json:
+        if table[name] is not None:
+            table[name] = msgspec.Raw(table[name].encode())
+    return table
+
+
+def ago(ms: int | None, now: int) -> str:
+    """A moment as seen from ``now``: "3 s ago", "in 5 min"; "" for none."""
+    if ms is None:
+        return ""
+    apart = abs(now - ms)
+    if apart < 1000:
+        return "now"
+    text = format_ms(apart - apart % 1000)
+    return f"{text} ago" if ms < now else f"in {text}"
+
+
+def clock(ms: int) -> str:
+    """A moment in local time, with its zone, to the second."""
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def short(text: str | None, width: int = 60) -> str:
+    """``text`` on one line of at most ``width`` characters."""
+    line = " ".join((text or "").split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+_STYLES = {
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "waiting": "magenta",
+    "pending": "blue",
+    "ok": "green",
+    "timeout": "yellow",
+}
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """A table for people, or the sentence ``empty`` if there is no row."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        whole = column in {"RUN", "EVENT"}  # what people copy is never cut
+        table.add_column(column, no_wrap=True, overflow="fold" if whole else "ellipsis")
+    for row in rows:
+        table.add_row(*[Text(cell, style=_STYLES.get(cell, "")) for cell in row])
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(table if table.row_count else empty)

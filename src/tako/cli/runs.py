@@ -1,0 +1,134 @@
+"""`tako runs`: list, show, cancel, rerun."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tako.cli.options import Json, RunId
+
+if TYPE_CHECKING:
+    from tako.model import Run
+
+STATES = ("pending", "running", "waiting", "succeeded", "failed", "cancelled")
+
+
+def add_to(app: typer.Typer) -> None:
+    runs = typer.Typer(no_args_is_help=True, help="List, show, cancel and rerun runs.")
+    runs.command("list")(list_runs)
+    runs.command("show")(show)
+    runs.command("cancel")(cancel)
+    runs.command("rerun")(rerun)
+    app.add_typer(runs, name="runs")
+
+
+def list_runs(
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help=f"Only runs in it: {', '.join(STATES)}.")
+    ] = None,
+    workflow: Annotated[str | None, typer.Option(help="Only runs of this workflow.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    before: Annotated[str | None, typer.Option(help="Older than this run: the next page.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first. Works with the server down."""
+    if state is not None and state not in STATES:
+        raise typer.BadParameter(f"{state!r} is no state: {', '.join(STATES)}")
+    from tako.cli.output import print_json
+    from tako.cli.reading import open_reader
+    from tako.commands import ListRuns, RunList
+
+    command = ListRuns(state=state, workflow=workflow, limit=limit, before=before)
+    found = open_reader().ask(command, RunList).runs
+    if as_json:
+        print_json([run_json(run) for run in found])
+    else:
+        _table(found)
+
+
+def _table(runs: "list[Run]") -> None:
+    from tako.cli.output import ago, print_table, short
+    from tako.clock import now_ms
+
+    now = now_ms()
+    rows = [
+        (r.id, r.workflow, r.state, str(r.attempt), ago(r.created_at, now), short(_note(r)))
+        for r in runs
+    ]
+    columns = ("RUN", "WORKFLOW", "STATE", "ATTEMPT", "CREATED", "")
+    print_table(columns, rows, empty="There are no such runs.")
+
+
+def _note(run: "Run") -> str:
+    """The one thing worth saying about a run in a list."""
+    if run.reason:
+        return run.reason
+    if run.error:
+        from tako.cli.detail import error_of
+
+        error = error_of(run.error)
+        return f"{error.type}: {error.message}"
+    return run.result or ""
+
+
+def run_json(run: "Run") -> dict[str, object]:
+    from tako.cli.output import plain
+
+    return plain(run, as_json=("payload", "result", "error"))
+
+
+def show(run_id: RunId, as_json: Json = False) -> None:
+    """Show a run: its steps, attempts, waits, errors, and why it is not running."""
+    from tako.cli.detail import print_run, run_details
+
+    details = run_details(run_id)
+    if as_json:
+        from tako.cli.output import plain, print_json
+
+        steps = [plain(step, as_json=("value",)) for step in details.steps]
+        waits = [plain(waiter) for waiter in details.waiters]
+        extra = {"steps": steps, "waits": waits, "why": details.why}
+        print_json(run_json(details.run) | extra)
+    else:
+        print_run(details)
+
+
+def cancel(
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' ids.")],
+    reason: Annotated[str, typer.Option(help="Kept with the run.")] = "cancelled by hand",
+    as_json: Json = False,
+) -> None:
+    """Cancel unfinished runs: durably at once, then their handlers are told."""
+    from tako.cli.sending import connect
+    from tako.client import cancel_sync
+
+    connect()
+    changed = {run_id: cancel_sync(run_id, reason) for run_id in run_ids}
+    if as_json:
+        from tako.cli.output import print_json
+
+        print_json([{"id": run_id, "cancelled": done} for run_id, done in changed.items()])
+        return
+    for run_id, done in changed.items():
+        print(f"cancelled {run_id}" if done else f"{run_id} had ended before: nothing was done")
+
+
+def rerun(
+    run_id: RunId,
+    from_step: Annotated[
+        str | None,
+        typer.Option(metavar="STEP", help="Forget this step and those that were saved after it."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a failed or cancelled run again; saved steps are kept."""
+    from tako.cli.sending import connect
+    from tako.client import rerun_sync
+
+    connect()
+    handle = rerun_sync(run_id, from_step=from_step)
+    if as_json:
+        from tako.cli.output import print_json
+
+        print_json({"id": handle.id})
+    else:
+        print(f"{handle.id} runs again: see `tako runs show {handle.id}`")

@@ -1,0 +1,26 @@
+"""Commands that go to the server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tako.cli.exits import UsageError
+from tako.client import configure
+from tako.errors import TakoError
+
+PATIENCE = 2.0  # s: a person waits for the answer, and a restart takes less
+
+
+def connect() -> None:
+    """Make the client as patient as the command line is."""
+    configure(patience=PATIENCE)
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """What the client says of an argument is a usage error here."""
+    try:
+        yield
+    except TakoError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from None

@@ -1,0 +1,29 @@
+"""`tako server`: the engine for one app or many, in the foreground."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("server")(server)
+
+
+def server(
+    apps: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[APP]...", help="Folders of apps. Default: the app of --app."),
+    ] = None,
+) -> None:
+    """Run the engine until SIGTERM or Ctrl-C; it drains its workers, then exits.
+
+    It listens on a unix socket in each app's data folder, and on nothing else.
+    """
+    from tako.server import zygote
+
+    zygote.start()  # first of all: workers are forked from what is loaded by now
+    from tako.config import find_app, load_app
+    from tako.server import serve
+
+    serve([load_app(folder) for folder in apps or [find_app()]])

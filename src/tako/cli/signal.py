@@ -1,0 +1,43 @@
+"""`tako signal`: answer what runs wait for."""
+
+from typing import Annotated
+
+import typer
+
+from tako.cli.options import Json, Payload, payload_of
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("signal")(signal)
+
+
+def signal(
+    event: Annotated[str, typer.Argument(help="The event's name, as `tako waits` shows it.")],
+    payload: Payload = None,
+    key: Annotated[
+        str | None, typer.Option(help="Sent twice with the same key it is delivered once.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Deliver a signal to all who wait for it, or keep it for the next who does."""
+    value = payload_of(payload)
+    from tako.cli.sending import connect, usage
+    from tako.client import signal_sync
+
+    connect()
+    with usage():
+        sent = signal_sync(event, value, key=key)
+    if as_json:
+        from tako.cli.output import print_json
+
+        print_json({"outcome": sent.outcome, "delivered": sent.delivered})
+    else:
+        print(_said(event, sent.outcome, sent.delivered))
+
+
+def _said(event: str, outcome: str, delivered: int) -> str:
+    if outcome == "delivered":
+        return f"delivered {event} to {delivered} {'run' if delivered == 1 else 'runs'}"
+    if outcome == "buffered":
+        return f"nobody waits for {event} yet: kept for the next who does"
+    return f"a signal {event} with this key was sent before: nothing was done"

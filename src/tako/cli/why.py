@@ -1,0 +1,134 @@
+"""Why a run is not running, and what to do about it, in a sentence or two."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tako.cli.output import ago, clock
+from tako.commands import ListRuns, WorkflowList
+from tako.model import Run, RunState, Waiter, WorkflowInfo
+
+
+class Scene(NamedTuple):
+    """All that the sentence is made of."""
+
+    run: Run
+    waiters: list[Waiter]
+    known: WorkflowList
+    running: int  # runs of the same workflow that execute now, as far as is worth counting
+    server: bool
+    now: int
+
+
+def why(scene: Scene) -> str:
+    """What the run is waiting for, or why it ended as it did; "" where its state says it all."""
+    return _BY_STATE[scene.run.state](scene)
+
+
+def _pending(scene: Scene) -> str:
+    run = scene.run
+    if run.run_at is not None and run.run_at > scene.now:
+        when = f"{ago(run.run_at, scene.now)} ({clock(run.run_at)})"
+        if run.attempt > 1:
+            return f"Attempt {run.attempt - 1} failed; attempt {run.attempt} starts {when}."
+        return f"It was asked for later: it starts {when}."
+    if not scene.server:
+        return "No server runs for this app: start one with `tako dev` or `tako server`."
+    return _not_claimed(scene)
+
+
+def _not_claimed(scene: Scene) -> str:
+    run = scene.run
+    info = next((w for w in scene.known.workflows if w.name == run.workflow), None)
+    if scene.known.broken:
+        files = ", ".join(module.module for module in scene.known.broken)
+        if info is None:
+            return (
+                f"No worker knows workflow {run.workflow!r}, and these files do not load: {files}. "
+                "See `tako workflows`."
+            )
+    if info is None:
+        return (
+            f"No worker knows workflow {run.workflow!r}: was it renamed or removed? "
+            "Put it back, or cancel the run."
+        )
+    return _ready(scene, info)
+
+
+def _ready(scene: Scene, info: WorkflowInfo) -> str:
+    limit = info.concurrency
+    if limit is not None and scene.running >= limit:
+        return f"{scene.running} runs of {info.name!r} execute now, which is its limit of {limit}."
+    if scene.run.strikes:
+        return (
+            f"Its worker died {scene.run.strikes} times: it is ready for a worker of its own in "
+            f"group {scene.run.group!r}."
+        )
+    return f"It is ready, and waits for a free worker in group {scene.run.group!r}."
+
+
+def _waiting(scene: Scene) -> str:
+    sentences = [_one_wait(waiter, scene.now) for waiter in scene.waiters]
+    overdue = any(w.deadline is not None and w.deadline <= scene.now for w in scene.waiters)
+    if overdue and not scene.server:
+        sentences.append("No server runs for this app, so deadlines pass unnoticed: start one.")
+    return "\n".join(sentences)
+
+
+def _one_wait(waiter: Waiter, now: int) -> str:
+    until = ""
+    if waiter.deadline is not None:
+        until = f" until {clock(waiter.deadline)} ({ago(waiter.deadline, now)})"
+    if waiter.event is None:
+        return f"It sleeps{until} in step {waiter.name!r}."
+    return (
+        f"It waits for {waiter.event}{until}.\n"
+        f"  Answer with: tako signal {_quoted(waiter.event)} '<JSON>'"
+    )
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _running(scene: Scene) -> str:
+    if not scene.server:
+        return "No server runs for this app: if its worker is gone, the next server gives it back."
+    return f"Worker {scene.run.worker_id} executes it."
+
+
+def _failed(scene: Scene) -> str:
+    return f"When the cause is mended: tako runs rerun {scene.run.id}"
+
+
+def _cancelled(scene: Scene) -> str:
+    return f"To run it again: tako runs rerun {scene.run.id}"
+
+
+_BY_STATE: dict[RunState, Callable[[Scene], str]] = {
+    RunState.PENDING: _pending,
+    RunState.WAITING: _waiting,
+    RunState.RUNNING: _running,
+    RunState.FAILED: _failed,
+    RunState.CANCELLED: _cancelled,
+    RunState.SUCCEEDED: lambda scene: "",
+}
+
+
+def server_answers(path: Path) -> bool:
+    """Whether a server listens on this socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def running_of(workflow: str) -> ListRuns:
+    """The command that counts what executes now of one workflow."""
+    return ListRuns(state=RunState.RUNNING, workflow=workflow, limit=1000)
