@@ -34,8 +34,8 @@ def to_ms(value: timedelta | float | str, *, what: str) -> int:
 
     Raises the same errors as :func:`seconds`.
     """
-    # 1.1 s is 1100.0000000000002 ms to a float: what lies below a nanosecond is not meant.
-    return math.ceil(round(seconds(value, what=what) * 1000, 6))
+    # 1.1 s is 1100.0000000000002 ms to a float: what lies below a microsecond is not meant.
+    return -(-timedelta(seconds=seconds(value, what=what)) // _MS)
 
 
 def moment_ms(when: datetime, what: str) -> int:

@@ -1,7 +1,7 @@
 """JSON Schema (2020-12) of declared types, and JSON text checked against it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import inspect as info
 
 from tako.declared import adapter, is_pydantic, mentions_pydantic, type_name, untyped
 from tako.errors import CodecError
@@ -43,7 +44,69 @@ def _schema(type_: Any) -> dict[str, Any]:
         return adapter(type_).json_schema()  # type: ignore[no-any-return]
     if models:
         schema.setdefault("$defs", {}).update(models)
+    _name_formats(info.type_info(type_), schema, schema.get("$defs", {}), set())
     return schema
+
+
+# msgspec names no format for bytes, and none for moments and times that may have a timezone or
+# not; without one a text that cannot be read back would pass.
+_UNNAMED: dict[type[info.Type], str] = {
+    info.BytesType: "base64",
+    info.DateTimeType: "date-time",
+    info.TimeType: "time",
+}
+
+
+def _name_formats(
+    type_: info.Type, node: dict[str, Any], defs: dict[str, Any], seen: set[str]
+) -> None:
+    while isinstance(type_, info.Metadata):
+        type_ = type_.type
+    name = node.get("$ref", "").removeprefix("#/$defs/")
+    if name in seen:
+        return
+    if name:
+        seen.add(name)
+        node = defs[name]
+    if type(type_) in _UNNAMED:
+        node.setdefault("format", _UNNAMED[type(type_)])
+    for part, child in _side_by_side(type_, node):
+        _name_formats(part, child, defs, seen)
+
+
+def _side_by_side(type_: Any, node: dict[str, Any]) -> Iterator[tuple[info.Type, dict[str, Any]]]:
+    """The parts of a type, each with its part of the schema."""
+    if isinstance(type_, info.UnionType):
+        yield from _union(type_, node)
+    elif isinstance(type_, info.CollectionType) and "items" in node:
+        yield type_.item_type, node["items"]
+    elif isinstance(type_, info.TupleType):
+        yield from zip(type_.item_types, node.get("prefixItems", ()), strict=True)
+    elif isinstance(type_, info.DictType) and "additionalProperties" in node:
+        yield type_.value_type, node["additionalProperties"]
+    elif fields := getattr(type_, "fields", ()):
+        if "properties" in node:
+            yield from ((f.type, node["properties"][f.encode_name]) for f in fields)
+        else:  # an array, maybe with the tag of a Struct in front
+            parts = node["prefixItems"][-len(fields) :]
+            yield from ((f.type, part) for f, part in zip(fields, parts, strict=True))
+
+
+def _union(union: info.UnionType, node: dict[str, Any]) -> Iterator[tuple[info.Type, Any]]:
+    options = [inner for option in node["anyOf"] for inner in option.get("anyOf", [option])]
+    for type_ in union.types:
+        yield from ((type_, option) for option in options if _is_option(type_, option))
+
+
+def _is_option(type_: info.Type, option: dict[str, Any]) -> bool:
+    if type(type_) in _UNNAMED:
+        return option.get("type") == "string"
+    if isinstance(type_, info.CollectionType | info.TupleType):
+        return option.get("type") == "array"
+    if isinstance(type_, info.DictType):
+        return option.get("type") == "object"
+    name = option.get("$ref", "").removeprefix("#/$defs/").rpartition(".")[2]
+    return bool(name) and name == getattr(getattr(type_, "cls", None), "__name__", "")
 
 
 def _embedded(type_: Any, models: dict[str, Any]) -> dict[str, Any]:
@@ -107,14 +170,19 @@ def _innermost(error: Any) -> Any:
     """Of a union, the complaint that got furthest: {} is not an Order says less than its field."""
     branches = getattr(error.kind, "context", None) or []
     inner = [_innermost(part) for branch in branches for part in branch]
-    deepest = max(inner, key=lambda part: len(part.instance_path), default=error)
-    return deepest if len(deepest.instance_path) > len(error.instance_path) else error
+    furthest = max(inner, key=_reach, default=error)
+    return furthest if _reach(furthest) > (len(error.instance_path), False) else error
 
 
-def _reads_as(read: Callable[[str], object]) -> Callable[[str], bool]:
+def _reach(error: Any) -> tuple[int, bool]:
+    """How deep in the value a complaint is; at one place, the branch of its type says more."""
+    return len(error.instance_path), error.schema_path[-1] != "type"
+
+
+def _reads_as(type_: Any) -> Callable[[str], bool]:
     def check(text: str) -> bool:
         try:
-            read(text)
+            msgspec.convert(text, type_)
         except (ValueError, ArithmeticError, msgspec.ValidationError):
             return False
         return True
@@ -122,21 +190,20 @@ def _reads_as(read: Callable[[str], object]) -> Callable[[str], bool]:
     return check
 
 
-def _duration(text: str) -> object:
-    return ":" in text or msgspec.convert(text, timedelta)  # pydantic reads 01:30:00 too
+_YEARS = re.compile(r"[+-]?P\d+Y(\d+D)?(T[\d.HMS]+)?")  # so pydantic writes over 364 days
 
-
-# The standard formats are narrower than what msgspec and pydantic read: no moment without a
-# timezone, no duration with a fraction or a sign. The rest is left to the one who decodes.
+# The standard formats are not what is read back: no moment without a timezone, no duration with a
+# fraction or a sign. And an e-mail address or a pattern is the business of the one who decodes.
 _FORMATS: dict[str, Callable[[str], bool]] = {
-    "date-time": _reads_as(datetime.fromisoformat),
-    "date": _reads_as(date.fromisoformat),
-    "time": _reads_as(time.fromisoformat),
-    "partial-time": _reads_as(time.fromisoformat),
-    "duration": _reads_as(_duration),
+    "base64": _reads_as(bytes),
+    "date": _reads_as(date),
+    "date-time": _reads_as(datetime),
     "decimal": _reads_as(Decimal),
+    "duration": lambda text: bool(_YEARS.fullmatch(text)) or _reads_as(timedelta)(text),
+    "partial-time": _reads_as(time),
+    "time": _reads_as(time),
     "uuid": _reads_as(UUID),
     "email": lambda _text: True,
-    "uri": lambda _text: True,
     "regex": lambda _text: True,
+    "uri": lambda _text: True,
 }
