@@ -66,12 +66,13 @@ class Story:
 
     def run(self, order: str) -> dict[str, Any]:
         """The order's run, from the engine."""
-        shown = json.loads(self.dev.ask("runs", "show", f"fulfill-{order}", "--json"))
-        found: dict[str, Any] = shown.get("run", shown)
+        found: dict[str, Any]
+        found = json.loads(self.dev.ask("runs", "show", f"fulfill-{order}", "--json"))
         return found
 
     def waits(self) -> int:
-        return len(json.loads(self.dev.ask("waits", "--json")))
+        """How many runs are parked."""
+        return len(json.loads(self.dev.ask("waits", "--limit", "1000", "--json"))["waits"])
 
     def account(self, order: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """The charges and the refunds of an order, as the payment service has them."""
