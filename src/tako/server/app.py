@@ -1,0 +1,295 @@
+"""One app in the server: its store, socket, batch, timer and supervisor, and what joins them."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import msgspec
+
+from tako.clock import monotonic
+from tako.commands import (
+    Await,
+    Claim,
+    Command,
+    Effects,
+    Enqueue,
+    Enqueued,
+    Error,
+    ListWorkflows,
+    Lost,
+    Register,
+    Registered,
+    Reply,
+    Signal,
+    Spread,
+    Stop,
+    Tick,
+    WorkflowList,
+)
+from tako.config import AppConfig
+from tako.server.batch import Batch
+from tako.server.catalogue import Catalogue
+from tako.server.datafolder import DataFolder
+from tako.server.listener import Listener, Peer
+from tako.server.sessions import Session, Sessions
+from tako.server.spawner import Spawner
+from tako.server.supervisor import Supervisor
+from tako.server.tasks import Tasks
+from tako.server.timers import Timers
+from tako.server.waiting import Awaited, Broadcasts, Unknown
+from tako.store import open_store
+
+_log = logging.getLogger("tako.server")
+
+_AFTER_TROUBLE = 1.0  # s until something the server owes is tried again
+_GRACE = 2.0  # s beyond `drain` that workers have to end
+_LEASE_EXPIRED = "the lease expired"  # as the store says it
+
+
+class AppServer:
+    """Everything of one app. `open` raises StorageError and ConfigError, and leaves no trace."""
+
+    def __init__(self, config: AppConfig, spawner: Spawner) -> None:
+        self.config = config
+        self._spawner = spawner
+        self._peers: set[Peer] = set()
+        self._tasks = Tasks()
+        self._folder = DataFolder(config)
+        self._stopping = False
+
+    # --- start
+
+    async def open(self) -> None:
+        self._folder.lock()
+        try:
+            await self._open()
+        except BaseException:
+            self._folder.unlock()
+            raise
+
+    async def _open(self) -> None:
+        config = self.config
+        self._loop = asyncio.get_running_loop()
+        self._store = open_store(config.db)
+        known = (await self._store.execute([ListWorkflows()], 0)).replies[0]
+        self.catalogue = Catalogue(known)
+        self.sessions = Sessions(config.defaults.lease.ms)
+        self._batch = Batch(self._store, self.sessions, self._on_effects)
+        self._batch.limited = self.catalogue.limited
+        self._timers = Timers(self._store, self._batch.add)
+        self._awaited = Awaited(self._batch.add)
+        self._broadcasts = Broadcasts()
+        self.supervisor = Supervisor(
+            config,
+            self._store,
+            self.sessions,
+            self.catalogue,
+            self._spawner,
+            lambda: self._unknown.try_again(),
+        )
+        self._unknown = Unknown(self._batch.add, self.supervisor.discover, self.catalogue.unknown)
+        self._set_hooks()
+        self._listener = Listener(config.socket, self)
+        await self._listener.open()
+        self._tasks.start(self._batch.run())
+        await self._take_over()
+
+    def _set_hooks(self) -> None:
+        self._batch.hooks = {
+            Enqueue: self._enqueued,
+            Register: self._registered,
+            ListWorkflows: self._listed,
+            Await: self._awaited.looked,
+            Signal: self._broadcasts.signalled,
+            Tick: self._ticked,
+            Spread: self._spread,
+            Lost: self._was_lost,
+        }
+
+    async def _take_over(self) -> None:
+        """Go on from where an earlier server was: its workers may still be there."""
+        fleet = self.supervisor.fleet
+        for worker_id in self._store.running_workers():
+            if not fleet.is_alive(worker_id):
+                steps = await fleet.steps(worker_id)
+                self._batch.add(Lost(worker_id, "it ended while no server ran", steps))
+        self._batch.spread(self._store.spreading())
+        self._timers.look()
+        self.supervisor.begin(fleet.survivors())
+
+    # --- the connections
+
+    def received(self, peer: Peer, requests: list[tuple[int, Command]]) -> None:
+        entries = [request for request in requests if type(request[1]) is not Claim]
+        if len(entries) < len(requests):
+            for number, command in requests:
+                if type(command) is Claim:
+                    self._claim(peer, number, command, entries)
+        if entries:
+            self._batch.extend(peer, entries)
+
+    def gone(self, peer: Peer) -> None:
+        self._peers.discard(peer)
+        self._awaited.forget(peer)
+        session = self.sessions.of(peer)
+        if session is not None:
+            self.sessions.remove(session)
+            self.supervisor.departed(session)
+            self._tasks.start(self._lose(session))
+
+    def joined(self, peer: Peer) -> None:
+        self._peers.add(peer)
+
+    # --- workers
+
+    def _claim(
+        self, peer: Peer, number: int, claim: Claim, others: list[tuple[int, Command]]
+    ) -> None:
+        session = self.sessions.of(peer)
+        if session is not None:
+            self.sessions.hold(session, number, claim.limit)
+            self._batch.poke()
+        elif self._batch.has(peer, Register) or any(type(c) is Register for _, c in others):
+            peer.early.append((number, claim.limit))
+        else:
+            peer.outbox.append((number, Error("refused", "only a registered worker can claim")))
+        if peer.outbox:
+            peer.flush()
+
+    def _registered(
+        self, peer: Peer | None, number: int, c: Register, reply: Reply
+    ) -> Reply | None:
+        if type(reply) is not Registered or peer is None:
+            return reply
+        before = self.sessions.by_id.get(c.worker_id)
+        session = Session(peer, c)
+        session.has_claimed = before is not None and before.has_claimed
+        self.catalogue.learn(c)
+        self._batch.limited = self.catalogue.limited
+        if peer.closed:  # it is gone again
+            self._tasks.start(self._lose(session))
+            return None
+        self.sessions.add(session)
+        defaults = self.config.defaults
+        peer.outbox.append(
+            (
+                number,
+                Registered(
+                    reply.lost, defaults.lease.ms, defaults.cancel_grace.ms, defaults.max_value
+                ),
+            )
+        )
+        if self._stopping:
+            self.sessions.drain_one(session)
+        early, peer.early = peer.early, []
+        for claim_number, limit in early:
+            self.sessions.hold(session, claim_number, limit)
+        peer.flush()
+        self.supervisor.registered(session)
+        for broken in c.broken:
+            _log.error("%s does not load: %s", broken.module, broken.error)
+        return None
+
+    async def _lose(self, session: Session) -> None:
+        """The worker's connection dropped: its runs are given to others at once."""
+        fleet = self.supervisor.fleet
+        cause = await fleet.cause_of_death(session.worker_id, session.pid)
+        if session.worker_id in self.sessions.by_id:
+            return  # it came back
+        steps = await fleet.steps(session.worker_id)
+        self._batch.add(Lost(session.worker_id, cause, steps))
+
+    def _was_lost(self, _peer: Peer | None, _number: int, c: Lost, reply: Reply) -> None:
+        if type(reply) is Error:
+            self._loop.call_later(_AFTER_TROUBLE, self._batch.add, c)
+        else:
+            self.supervisor.fleet.forget(c.worker_id)
+
+    # --- what replies become on their way out
+
+    def _enqueued(self, peer: Peer | None, number: int, c: Enqueue, reply: Reply) -> Reply | None:
+        if type(reply) is Enqueued:
+            if self._unknown.second_looks and peer is not None:
+                self._unknown.settled([(peer, number)])
+            warning = self.catalogue.warning(c)
+            return reply if warning is None else msgspec.structs.replace(reply, warning=warning)
+        if type(reply) is Error and reply.code == "unknown_workflow" and peer is not None:
+            return self._unknown.refused(peer, number, c, reply)
+        return reply
+
+    def _listed(
+        self, _peer: Peer | None, _number: int, _c: ListWorkflows, reply: Reply
+    ) -> Reply | None:
+        if type(reply) is WorkflowList:
+            return WorkflowList(reply.workflows, reply.broken + self.catalogue.problems())
+        return reply
+
+    # --- effects
+
+    def _on_effects(self, effects: Effects) -> None:
+        if effects.timed:
+            self._timers.changed()
+        if effects.ready:
+            self.supervisor.look(effects.ready)
+        if effects.ended:
+            self._awaited.ended(effects.ended)
+        if effects.spreading:
+            self._batch.spread(effects.spreading)
+        for worker_id, push in effects.pushes:
+            if type(push) is Stop and push.reason == _LEASE_EXPIRED:
+                _log.error("worker %s stopped answering; its runs go on elsewhere", worker_id)
+                self.supervisor.fleet.kill(worker_id)
+
+    def _ticked(self, _peer: Peer | None, _number: int, _c: Tick, reply: Reply) -> None:
+        self._timers.ticked(type(reply) is not Error)
+
+    def _spread(self, _peer: Peer | None, _number: int, c: Spread, reply: Any) -> None:
+        if type(reply) is Error:
+            self._loop.call_later(_AFTER_TROUBLE, self._batch.spread, [c.event_id])
+        else:
+            self._broadcasts.spread(c, reply)
+
+    # --- the end
+
+    async def close(self, hurry: asyncio.Event) -> None:
+        """Let the workers finish, for as long as `drain` says or until ``hurry``; then end all."""
+        self._stopping = True
+        self.supervisor.stop()
+        self.sessions.drain()
+        until = monotonic() + self.config.defaults.drain + _GRACE
+        await self._workers_gone(until, hurry)
+        self._kill_all()
+        await self._workers_gone(monotonic() + _GRACE, None)
+        await self._batch.finish()
+        self._timers.close()
+        self._listener.close()
+        for peer in list(self._peers):
+            peer.close()
+        self.supervisor.close()
+        self._tasks.cancel()
+        self._store.close()
+        self._folder.unlock()
+
+    async def _workers_gone(self, until: float, hurry: asyncio.Event | None) -> None:
+        changed = self.supervisor.changed
+        hurried = asyncio.ensure_future(hurry.wait()) if hurry is not None else None
+        while self.sessions.by_id or self.supervisor.fleet.processes:
+            left = until - monotonic()
+            if left <= 0 or (hurry is not None and hurry.is_set()):
+                break
+            changed.clear()
+            change = asyncio.ensure_future(changed.wait())
+            waits = {change} if hurried is None else {change, hurried}
+            await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            change.cancel()
+        if hurried is not None:
+            hurried.cancel()
+
+    def _kill_all(self) -> None:
+        for process in list(self.supervisor.fleet.processes.values()):
+            _log.warning("worker %d did not end in time and is killed", process.pid)
+            self.supervisor.fleet.kill(process.worker_id)
+        for session in list(self.sessions):
+            with contextlib.suppress(OSError):
+                session.peer.hang_up("it did not end in time")
