@@ -6,8 +6,9 @@ All that is sent in one turn of the event loop leaves as one frame. Pushes have 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -67,8 +68,7 @@ class _Connection(asyncio.Protocol):
         self._reader = FrameReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -89,7 +89,8 @@ class Link:
 
     A request is sent again after a reconnect until its reply has come, which every command
     bears; only when the server stays away for ``patience`` seconds do the requests fail with
-    `Unavailable`. ``hello`` runs on each new connection before anything else is sent.
+    `Unavailable`, and ``on_gone`` is called. ``hello`` runs on each new connection before anything
+    else is sent.
     Belongs to the event loop it is created in.
     """
 
@@ -100,11 +101,13 @@ class Link:
         patience: float,
         hello: Callable[["Link"], Awaitable[None]] | None = None,
         on_push: Callable[[Push], None] | None = None,
+        on_gone: Callable[[TakoError], None] | None = None,
     ) -> None:
         self.path = path
-        self._patience = patience
+        self.patience = patience
         self._hello = hello
         self._on_push = on_push
+        self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, tuple[Command, asyncio.Future[Reply]]] = {}
         self._outbox: list[tuple[int, Command]] = []
@@ -127,7 +130,7 @@ class Link:
         if self._ready:
             self._send(number, command)
         elif self._connecting is None:
-            self._connecting = self._loop.create_task(self._connect())
+            self._start_connecting()
         return future
 
     async def say_first(self, command: Command) -> Reply:
@@ -210,20 +213,26 @@ class Link:
         self._connection, self._ready, self._outbox = None, False, []
         wanted = self._pending or self._hello is not None
         if wanted and not self._closed and self._connecting is None:
-            self._connecting = self._loop.create_task(self._connect())
+            self._start_connecting()
+
+    def _start_connecting(self) -> None:
+        # In an empty context: it is not the business of whoever happened to need the link first.
+        self._connecting = self._loop.create_task(self._connect(), context=Context())
 
     async def _connect(self) -> None:
         try:
             await self._keep_trying()
         except TakoError as error:
             self._fail_all(error)
+            if self._on_gone is not None:
+                self._on_gone(error)
         finally:
             self._connecting = None
         if self._connection is None and self._pending and not self._closed:
-            self._connecting = self._loop.create_task(self._connect())  # lost again meanwhile
+            self._start_connecting()  # lost again meanwhile
 
     async def _keep_trying(self) -> None:
-        give_up = monotonic() + self._patience
+        give_up = monotonic() + self.patience
         delay = _FIRST_DELAY
         while not self._closed:
             try:

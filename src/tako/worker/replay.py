@@ -1,0 +1,509 @@
+"""One pass over a handler: saved steps return at once, new ones are run and saved."""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from datetime import datetime
+from functools import lru_cache
+from random import random
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from tako import codec
+from tako.clock import now_ms
+from tako.commands import Bail, ClaimedRun, Command, Exists, Fail, Release, Reply, SaveStep, Wait
+from tako.durations import moment_ms, seconds, to_ms
+from tako.errors import (
+    Bailed,
+    CodecError,
+    Failed,
+    Parked,
+    Refused,
+    StepError,
+    StorageError,
+    Unavailable,
+)
+from tako.model import RunError, StepKind, StepRecord
+from tako.retry import Backoff, to_backoff
+from tako.worker import failures
+from tako.worker.blackbox import Slot
+from tako.worker.context import current_body
+from tako.worker.names import Names
+from tako.worker.parking import Parking
+from tako.worker.pools import Pool
+from tako.workflow import Workflow
+
+if TYPE_CHECKING:
+    from tako.step import Delay, Duration
+    from tako.wire import Link
+
+RUN, SLEEP, WAIT = str(StepKind.RUN), str(StepKind.SLEEP), str(StepKind.WAIT)
+
+_FAILURES = (Exception, SystemExit, KeyboardInterrupt)
+_LONGEST_EVENT = 500  # characters
+_MOST_EXCUSES = 100  # step calls of a dead pass that raise; after them, they never return
+_SAVE_AGAIN = Backoff(first=0.05, maximum=2.0)
+_IS_COROUTINE = inspect.CO_COROUTINE
+
+
+class Services(NamedTuple):
+    """What the worker lends to each pass."""
+
+    link: "Link"
+    loop: asyncio.AbstractEventLoop
+    handlers: Pool
+    steps: Pool
+    max_value: int  # bytes
+    thread: int  # that the loop runs in
+    let_go: Callable[["Pass"], None]  # the pass needs its place no longer
+
+
+class Options(NamedTuple):
+    """What `step.run` was told beyond name and function. Times are in seconds."""
+
+    retries: int
+    backoff: Backoff
+    timeout: float | None
+    retry: bool
+
+
+class Pass:
+    """Executes one claimed run until it ends, parks, or is lost; then it is ``over``.
+
+    A pass that is over sends no more commands for its steps: their calls raise Parked.
+    """
+
+    def __init__(
+        self, run: ClaimedRun, workflow: Workflow[Any, Any], services: Services, slot: Slot
+    ) -> None:
+        self.run = run
+        self.workflow = workflow
+        self.services = services
+        self.link = services.link
+        self.loop = services.loop
+        self.slot = slot
+        self.records: dict[str, StepRecord] = {record.name: record for record in run.steps}
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.parking = Parking(self)
+        self.over = False
+        self.ended = False  # over because its handler has ended
+        self.freed = False  # its place in the worker is somebody else's
+        self.draining = False
+        self.stopped: str | None = None  # why it was told to end
+        self.verdict: Bail | Fail | None = None  # what `bail` and `fail` have decided
+        self.outside = 0  # calls of its code into threads
+        self.deadlines: list[asyncio.TimerHandle] = []  # asyncio.timeout and the like
+        self.in_step_call = False  # the thread of a plain handler is inside one
+        self.thread_task: asyncio.Task[Any] | None = None  # which waits for that thread
+        self.thread: threading.Thread | None = None
+        self._names = Names()
+        self._held: set[asyncio.Future[None]] = set()
+        self._bodies = 0
+        self._excuses = 0
+        self._final: list[BaseException] = []
+        self._waiter_kinds = {waiter.name: waiter.kind for waiter in run.waiters}
+
+    # --- what a handler calls
+
+    def run_step(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        retries: int,
+        backoff: "Delay",
+        timeout: "Duration | None",
+        retry: bool,
+        returns: Any,
+    ) -> Coroutine[Any, Any, Any]:
+        key = self._take(name)
+        if retries == 0 and backoff is None and timeout is None and retry is True:
+            options = None
+        else:
+            options = _options(key, retries, backoff, timeout, retry)
+        return self._run(key, fn, args, options, returns)
+
+    def sleep(self, name: str, duration: "Duration") -> Coroutine[Any, Any, None]:
+        key = self._take(name)
+        return self._sleep(key, to_ms(duration, what=f"duration of step {key!r}"), None)
+
+    def sleep_until(self, name: str, when: datetime) -> Coroutine[Any, Any, None]:
+        key = self._take(name)
+        return self._sleep(key, None, moment_ms(when, f"the moment of step {key!r}"))
+
+    def wait_for(
+        self, event: str, type_: Any, timeout: "Duration | None", default: Any, name: str | None
+    ) -> Coroutine[Any, Any, Any]:
+        if type(event) is not str or not 0 < len(event) <= _LONGEST_EVENT:
+            raise StepError(f"an event is a text of 1 to {_LONGEST_EVENT} characters: {event!r}")
+        key = self._take(event if name is None else name)
+        ms = None if timeout is None else to_ms(timeout, what=f"timeout of step {key!r}")
+        return self._wait_for(key, event, type_, ms, default)
+
+    def bail(self, reason: str) -> NoReturn:
+        self._raise_if_over()
+        if self.verdict is None:
+            self.verdict = Bail(self.run.id, self.run.lease_id, str(reason))
+        raise Bailed(reason)
+
+    def fail(self, error: str | BaseException | RunError) -> NoReturn:
+        self._raise_if_over()
+        if isinstance(error, BaseException):
+            told = failures.describe(error)
+        else:
+            told = error if isinstance(error, RunError) else RunError("Failed", str(error))
+        if self.verdict is None:
+            self.verdict = Fail(self.run.id, self.run.lease_id, failures.to_json(told))
+        raise Failed(told.message) from error if isinstance(error, BaseException) else None
+
+    def block_on(self, call: Coroutine[Any, Any, Any]) -> Any:
+        """For a thread of a plain handler: the result of a step call, on the loop."""
+        if threading.get_ident() == self.services.thread:
+            call.close()
+            raise StepError("a SyncStep was used on the event loop, which it would block")
+        mine = threading.current_thread() is self.thread
+        result: Future[Any] = Future()
+        self.loop.call_soon_threadsafe(self._start_call, call, result, mine)
+        return result.result()
+
+    # --- a step with a body
+
+    async def _run(
+        self,
+        key: str,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        options: Options | None,
+        returns: Any,
+    ) -> Any:
+        type_ = codec.return_type(fn) if returns is codec.UNTYPED else returns
+        record = self.records.get(key)
+        if record is not None and self._is_mine(record, RUN):
+            return self._again(record, type_, options)
+        self._refuse_other_kind(key, RUN)
+        while self.over or self.draining:
+            await self._hold()
+        started = now_ms()
+        self._bodies += 1
+        try:
+            value = await self._attempts(key, fn, args, options)
+            text, value = codec.round_trip(
+                value, type_, what=f"result of step {key!r}", limit=self.services.max_value
+            )
+            reply = await self._save(key, "ok", text, started)
+        except _FAILURES as error:
+            await self._failed(key, error, options, started)
+            raise
+        finally:
+            self._bodies -= 1
+            self._body_done()
+        return value if type(reply) is not Exists else self._again(reply.record, type_, options)
+
+    async def _attempts(
+        self, key: str, fn: Callable[..., Any], args: tuple[Any, ...], options: Options | None
+    ) -> Any:
+        if options is None:
+            return await self._body(key, fn, args)
+        failed = 0
+        while True:
+            try:
+                return await self._timed(key, fn, args, options.timeout)
+            except _FAILURES as error:
+                failed += 1
+                if failed > options.retries or isinstance(error, StepError):
+                    raise
+            await self._pause(options.backoff.delay(failed, random))
+
+    async def _timed(
+        self, key: str, fn: Callable[..., Any], args: tuple[Any, ...], timeout: float | None
+    ) -> Any:
+        if timeout is None:
+            return await self._body(key, fn, args)
+        deadline = asyncio.timeout(timeout)
+        try:
+            async with deadline:
+                return await self._body(key, fn, args)
+        except TimeoutError:
+            if deadline.expired():
+                raise TimeoutError(f"step {key!r} took longer than {timeout:g} s") from None
+            raise
+
+    async def _body(self, key: str, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        current_body.set(key)
+        self.slot.enter(key)
+        try:
+            if type(fn) is FunctionType and fn.__code__.co_flags & _IS_COROUTINE:
+                return await fn(*args)
+            if _is_async(fn):
+                return await fn(*args)
+            value = await self.services.steps.call(fn, *args)
+            return await value if hasattr(value, "__await__") else value
+        finally:
+            self.slot.leave()
+            current_body.set(None)
+
+    async def _pause(self, delay: float) -> None:
+        """Between two tries in place, which a worker that drains does not wait for."""
+        self._bodies -= 1
+        try:
+            self._release_if_idle()
+            await asyncio.sleep(delay)
+            while self.over or self.draining:
+                await self._hold()
+        finally:
+            self._bodies += 1
+
+    async def _failed(
+        self, key: str, error: BaseException, options: Options | None, started: int
+    ) -> None:
+        self._raise_if_over()
+        if (options is not None and not options.retry) or isinstance(error, failures.FINAL):
+            self._final.append(error)
+        await self._save(key, "failed", failures.remember(error, key), started)
+
+    async def _save(self, key: str, outcome: str, value: str, started: int) -> Reply:
+        self._raise_if_over()
+        run = self.run
+        command = SaveStep(run.id, run.lease_id, key, RUN, outcome, value, run.attempt, started)
+        return await self.insist(command)
+
+    # --- a step that waits
+
+    async def _sleep(self, key: str, ms: int | None, until: int | None) -> None:
+        await self._outcome(key, SLEEP, None, ms, until, codec.UNTYPED)
+
+    async def _wait_for(
+        self, key: str, event: str, type_: Any, ms: int | None, default: Any
+    ) -> Any:
+        record = await self._outcome(key, WAIT, event, ms, None, type_)
+        if record.value is None:
+            return default
+        return codec.decode(record.value, type_, what=f"the signal to {event!r}")
+
+    async def _outcome(
+        self, key: str, kind: str, event: str | None, ms: int | None, until: int | None, type_: Any
+    ) -> StepRecord:
+        record = self.records.get(key)
+        if record is not None and self._is_mine(record, kind):
+            return record
+        self._refuse_other_kind(key, kind)
+        while self.over:
+            await self._hold()
+        run = self.run
+        schema = _schema(type_)
+        command = Wait(run.id, run.lease_id, key, kind, event, ms, until, schema, run.attempt)
+        return await self.parking.wait(command)
+
+    # --- saved steps
+
+    def _is_mine(self, record: StepRecord, kind: str) -> bool:
+        """False for a failure of an earlier attempt, which is tried again."""
+        if record.kind != kind:
+            self._complain_of_kind(record.name, record.kind, kind)
+        return record.outcome != "failed" or record.attempt == self.run.attempt
+
+    def _refuse_other_kind(self, key: str, kind: str) -> None:
+        waiting = self._waiter_kinds.get(key)
+        if waiting is not None and waiting != kind:
+            self._complain_of_kind(key, waiting, kind)
+
+    def _complain_of_kind(self, key: str, saved: str, now: str) -> NoReturn:
+        raise StepError(
+            f"step {key!r} of run {self.run.id} was a step.{saved} when it was first called and "
+            f"is a step.{now} in the code of now: give the new step a name of its own"
+        )
+
+    def _again(self, record: StepRecord, type_: Any, options: Options | None) -> Any:
+        """What a saved step returns, or raises."""
+        if record.outcome == "ok":
+            what = f"saved result of step {record.name!r}"
+            return codec.decode(record.value or "null", type_, what=what)
+        error = failures.rebuild(record.value or "{}", record.name)
+        if (options is not None and not options.retry) or isinstance(error, failures.FINAL):
+            self._final.append(error)
+        raise error
+
+    def is_final(self, error: BaseException) -> bool:
+        """Whether ``error`` comes from a step that must not be tried again."""
+        causes = failures.origins(error)
+        return any(cause is final for cause in causes for final in self._final)
+
+    # --- the life of the pass
+
+    def busy_outside(self) -> bool:
+        """Whether something is going on that the awaits of its tasks do not show."""
+        now = self.loop.time()
+        self.deadlines = [h for h in self.deadlines if not h.cancelled() and h.when() > now]
+        return self.outside > 0 or bool(self.deadlines)
+
+    def adopt(self, task: "asyncio.Task[Any]") -> None:
+        """A task that was made by the run's code."""
+        self.tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def deliver(self, record: StepRecord) -> None:
+        """A wait has its outcome."""
+        if not self.over:
+            self.records[record.name] = record
+            self.parking.deliver(record)
+
+    async def insist(self, command: Command) -> Reply:
+        """The reply to ``command``, asked again while the store or the server is in trouble.
+
+        Raises Parked if the run is not ours any more.
+        """
+        failed = 0
+        while True:
+            try:
+                return await self.link.request(command)
+            except Refused as error:
+                self.lose(error)
+                raise Parked(str(error)) from None
+            except (StorageError, Unavailable):
+                failed += 1
+            await asyncio.sleep(_SAVE_AGAIN.delay(failed, random))
+            if self.link.closed:
+                raise Parked("the server is gone")
+
+    def leave(self) -> None:
+        """The run goes on elsewhere, or later; this pass unwinds, and nothing of it counts."""
+        if self.over:
+            return
+        self.over = True
+        error = Parked(f"run {self.run.id} has left this worker")
+        self.parking.close(error)
+        held, self._held = self._held, set()
+        for future in held:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()
+        self.services.let_go(self)
+
+    def lose(self, error: BaseException) -> None:
+        """The server says that the run is not ours."""
+        self.stop(str(error))
+
+    def stop(self, reason: str) -> None:
+        """End the handler: its tasks get CancelledError, its step calls Parked."""
+        if self.over:
+            return
+        self.stopped = reason
+        self.leave()
+        self.cancel_tasks()
+
+    def cancel_tasks(self) -> None:
+        for task in list(self.tasks):
+            task.cancel()
+
+    def drain(self) -> None:
+        """Give the run back before its next step."""
+        self.draining = True
+        self._release_if_idle()
+
+    def release(self) -> "asyncio.Future[Reply] | None":
+        """Give the run back now; the server's reply, if there was something to give back."""
+        if self.over:
+            return None
+        done = self.link.request(Release(self.run.id, self.run.lease_id))
+        done.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.leave()
+        return done
+
+    # --- inside
+
+    def _take(self, name: str) -> str:
+        body = current_body.get()
+        if body is not None:
+            raise StepError(
+                f"step {name!r} was called inside the body of step {body!r}: a step cannot hold "
+                "others; call both from the handler"
+            )
+        if self.over:
+            return name
+        caller = threading.current_thread() if self.thread else asyncio.current_task(self.loop)
+        return self._names.take(name, caller)
+
+    def _raise_if_over(self) -> None:
+        if self.over:
+            raise Parked(f"run {self.run.id} has left this worker")
+
+    async def _hold(self) -> None:
+        """Nothing new begins: raises Parked, now or when the run has been given back."""
+        if self.over:
+            self._excuses += 1
+            if self._excuses <= _MOST_EXCUSES:
+                self._raise_if_over()
+        future = self.loop.create_future()
+        if not self.over:
+            self._held.add(future)
+            self._release_if_idle()
+        await future
+
+    def _body_done(self) -> None:
+        self.parking.step_done()
+        self._release_if_idle()
+
+    def _release_if_idle(self) -> None:
+        if self.draining and self._bodies == 0 and self._held:
+            self.release()
+
+    def _task_done(self, task: "asyncio.Task[Any]") -> None:
+        self.tasks.discard(task)
+        if self.over:
+            if not task.cancelled():
+                task.exception()  # seen: nobody is to hear of an unwinding
+        else:
+            self.parking.stir()
+
+    # --- plain handlers
+
+    def _start_call(self, call: Coroutine[Any, Any, Any], result: Future[Any], mine: bool) -> None:
+        if mine:
+            self.in_step_call = True
+        task = self.loop.create_task(call)
+        if task not in self.tasks:  # made from a thread that has no context of ours
+            self.adopt(task)
+        task.add_done_callback(lambda task: self._call_done(task, result, mine))
+
+    def _call_done(self, task: "asyncio.Task[Any]", result: Future[Any], mine: bool) -> None:
+        if mine:
+            self.in_step_call = False
+        if task.cancelled():
+            result.set_exception(Parked(f"run {self.run.id} has left this worker"))
+        elif (error := task.exception()) is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(task.result())
+
+
+def _options(
+    key: str, retries: int, backoff: "Delay", timeout: "Duration | None", retry: bool
+) -> Options:
+    if type(retries) is not int or retries < 0:
+        raise StepError(f"step {key!r}: retries must be 0 or more, not {retries!r}")
+    if retries and not retry:
+        raise StepError(f"step {key!r}: retries={retries} and retry=False contradict one another")
+    limit = None if timeout is None else seconds(timeout, what=f"timeout of step {key!r}")
+    return Options(retries, to_backoff(backoff), limit, bool(retry))
+
+
+def _is_async(fn: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
+        getattr(fn, "__call__", None)  # noqa: B004 - the method itself is wanted
+    )
+
+
+def _schema(type_: Any) -> str | None:
+    if type_ is codec.UNTYPED:
+        return None
+    try:
+        return _cached_schema(type_)
+    except CodecError:
+        raise
+    except TypeError:  # not hashable
+        return codec.json_schema(type_)
+
+
+_cached_schema = lru_cache(maxsize=256)(codec.json_schema)
