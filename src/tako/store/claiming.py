@@ -23,19 +23,25 @@ def claim(tx: Transaction, c: Claim) -> Claimed:
 
 
 def _isolated(tx: Transaction, c: Claim) -> list[tuple[int, bool]]:
-    rows = tx.db.all("isolated_runs", c.group)
-    return [(seq, False) for seq, workflow in rows if workflow in c.workflows][: c.limit]
+    rows = [row for row in tx.db.all("isolated_runs", c.group) if row[1] in c.workflows]
+    room = {workflow: _room(tx, workflow, c.limit) for workflow in {row[1] for row in rows}}
+    chosen: list[tuple[int, bool]] = []
+    for seq, workflow in rows:
+        if len(chosen) < c.limit and room[workflow] > 0:
+            room[workflow] -= 1
+            chosen.append((seq, False))
+    return chosen
 
 
 def _shared(tx: Transaction, c: Claim) -> list[tuple[int, bool]]:
     """The runs to claim, each with whether it is fresh: never claimed before."""
     if c.limit <= 0:
         return []
-    known = set(c.workflows)
-    names = [name for (name,) in tx.db.all("ready_workflows", c.group) if name in known]
+    ready = [name for (name,) in tx.db.all("ready_workflows", c.group)]
+    names = [name for name in ready if name in c.workflows]
     if not names:
         return []
-    turns = _levelled(tx, names)
+    turns = _levelled(tx, c.group, ready)
     candidates = sorted(entry for name in names for entry in _ready(tx, c, name, turns[name]))
     chosen = candidates[: c.limit]
     for _, _, _, name, _ in chosen:
@@ -43,30 +49,36 @@ def _shared(tx: Transaction, c: Claim) -> list[tuple[int, bool]]:
     return [(seq, fresh) for _, _, seq, _, fresh in chosen]
 
 
-def _levelled(tx: Transaction, names: list[str]) -> dict[str, int]:
-    """The turns of all workflows, where those in ``names`` start no lower than the lowest known."""
-    turns = tx.shared.turns
-    lowest = min((turns[name] for name in names if name in turns), default=0)
-    for name in names:
-        turns[name] = max(turns.get(name, lowest), lowest)
-    for name in [name for name in turns if name not in names]:
-        del turns[name]  # it has nothing to do: no credit for that
+def _levelled(tx: Transaction, group: str, ready: list[str]) -> dict[str, int]:
+    """The turns of the ready workflows, where new ones start at the lowest of the others.
+
+    Those with nothing to do are forgotten: no credit for that.
+    """
+    before = tx.shared.turns.get(group, {})
+    lowest = min((before[name] for name in ready if name in before), default=0)
+    turns = {name: before.get(name, lowest) for name in ready}
+    tx.shared.turns[group] = turns
     return turns
 
 
 def _ready(
     tx: Transaction, c: Claim, workflow: str, turn: int
 ) -> Iterator[tuple[int, int, int, str, bool]]:
-    room = c.limit
-    limit = tx.shared.limits.get(workflow)
-    if limit is not None:
-        count = tx.db.one("running_of_workflow", workflow)
-        assert count is not None
-        room = min(room, limit - count[0])
+    room = _room(tx, workflow, c.limit)
     if room > 0:
         rows = tx.db.all("ready_runs", c.group, workflow, room)
         for rank, (seq, priority, fresh) in enumerate(rows):
             yield -priority, turn + rank, seq, workflow, bool(fresh)
+
+
+def _room(tx: Transaction, workflow: str, most: int) -> int:
+    """How many more runs of a workflow may run now, at most ``most``."""
+    limit = tx.shared.limits.get(workflow)
+    if limit is None:
+        return most
+    row = tx.db.one("running_of_workflow", workflow)
+    assert row is not None
+    return min(most, limit - int(row[0]))
 
 
 def _take(tx: Transaction, c: Claim, seq: int, fresh: bool) -> ClaimedRun:
@@ -95,14 +107,17 @@ def register(tx: Transaction, c: Register) -> Registered:
 
 
 def _remember_workflows(tx: Transaction, c: Register) -> None:
-    known = {row[0] for row in tx.db.all("list_workflows")}
+    known = {row[0]: row[1] for row in tx.db.all("list_workflows")}
     for w in c.workflows:
+        if known.get(w.name, w.group) != w.group:
+            tx.db.run("regroup_runs", w.group, w.name)
+            tx.effects.ready.add(w.group)
         row = (w.name, w.group, w.source, w.concurrency, w.timeout, w.schema, tx.now)
         tx.db.run("upsert_workflow", *row)
     tx.db.run("forget_broken")
     for broken in c.broken:
         tx.db.run("insert_broken", broken.module, broken.error, tx.now)
     if not c.broken:  # else the missing ones may be in the module that does not load
-        for name in known.difference(w.name for w in c.workflows):
+        for name in known.keys() - {w.name for w in c.workflows}:
             tx.db.run("forget_workflow", name)
     tx.shared.read_limits(tx.db)

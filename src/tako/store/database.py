@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ class Database:
             with self.guarded():
                 self._set_up(readonly)
                 self._identify(fresh, readonly)
-            self._inode = path.stat().st_ino
+            seen = path.stat()
+            self._inode, self._size = seen.st_ino, seen.st_size
         except BaseException:
             self._connection.close()
             raise
@@ -76,20 +78,32 @@ class Database:
     def commit(self) -> None:
         self._connection.execute("COMMIT")
 
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What is done inside is undone if it raises; the transaction goes on."""
+        self._connection.execute("SAVEPOINT command")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO command")
+            raise
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("RELEASE command")
+
     def rollback(self) -> None:
         if self._connection.in_transaction:
             with contextlib.suppress(apsw.Error):
                 self._connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
-    def guarded(self) -> Any:
+    def guarded(self) -> Iterator[None]:
         """Turns what SQLite says of the file into a StorageError that says what to do."""
         try:
             yield
         except (apsw.Error, OSError) as error:
             self.rollback()
-            if isinstance(error, apsw.ConstraintError):
-                raise
             raise StorageError(f"{self.path}: {_advice(error)} ({error})") from error
 
     def close(self) -> None:
@@ -122,7 +136,7 @@ class Database:
             return apsw.Connection(str(self.path), flags=flags, statementcachesize=200)
 
     @contextlib.contextmanager
-    def _opening(self) -> Any:
+    def _opening(self) -> Iterator[None]:
         try:
             yield
         except apsw.Error as error:
@@ -133,6 +147,7 @@ class Database:
         connection.set_busy_timeout(_BUSY_MS)
         for pragma in ("foreign_keys=OFF", f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
             connection.pragma(*_split(pragma))
+        self._check_owner()
         if not readonly:
             if connection.pragma("page_count") == 0:
                 connection.pragma("auto_vacuum", "INCREMENTAL")
@@ -147,18 +162,23 @@ class Database:
         scripts = load_migrations()
         self._connection.execute("BEGIN EXCLUSIVE")
         version = self._connection.pragma("user_version")
-        if version == 0 and self._connection.pragma("application_id") == 0:
-            if self._connection.execute("SELECT 1 FROM sqlite_schema").fetchall():
-                raise StorageError(f"{self.path} is a database of another program")
-            self._connection.pragma("application_id", _APPLICATION_ID)
+        self._connection.pragma("application_id", _APPLICATION_ID)
         for number, script in enumerate(scripts[version:], version + 1):
             self._connection.execute(script)
             self._connection.pragma("user_version", number)
         self._connection.execute("COMMIT")
 
+    def _check_owner(self) -> None:
+        """Before anything is written: a database that is not ours stays as it is."""
+        owner = self._connection.pragma("application_id")
+        empty = not self._connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
+        if owner != _APPLICATION_ID and not (owner == 0 and empty):
+            raise StorageError(
+                f"{self.path} is a database of another program: move it away, or set another "
+                "data_dir in tako.toml"
+            )
+
     def _check_version(self) -> None:
-        if self._connection.pragma("application_id") != _APPLICATION_ID:
-            raise StorageError(f"{self.path} is a database of another program")
         version, known = self._connection.pragma("user_version"), len(load_migrations())
         if version > known:
             raise StorageError(
@@ -176,7 +196,7 @@ class Database:
         else:
             identity = str(rows[0][0])
         if fresh or not self._marker.exists():
-            self._marker.write_text(identity + "\n", encoding="utf-8")
+            _write_durably(self._marker, identity + "\n")
         elif self._marker.read_text(encoding="utf-8").strip() != identity:
             raise StorageError(
                 f"{self.path} is not the database that was here: put the right one back, "
@@ -186,16 +206,36 @@ class Database:
     def _check_file(self) -> None:
         """A file that was deleted or replaced under us takes no more promises."""
         try:
-            same = self.path.stat().st_ino == self._inode
+            seen = self.path.stat()
         except OSError as error:
             raise StorageError(
                 f"{self.path} is gone ({error}): stop the server, put the file back, start again"
             ) from error
-        if not same:
+        if seen.st_ino != self._inode or seen.st_size < self._size:
+            what = "replaced" if seen.st_ino != self._inode else "cut short"
             raise StorageError(
-                f"{self.path} was replaced while open: stop the server, put the right file "
-                "back, start again"
+                f"{self.path} was {what} while open: stop the server, put the right file back, "
+                "start again"
             )
+        self._size = seen.st_size
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """All of it or nothing, also if the power fails meanwhile."""
+    draft = path.with_name(path.name + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    draft.replace(path)
+
+
+def is_of_storage(error: Exception) -> bool:
+    """Whether it is the file's fault; else it is that of the command being carried out."""
+    if isinstance(error, apsw.ConstraintError):
+        return False
+    return isinstance(error, StorageError | apsw.Error | OSError)
 
 
 def _split(pragma: str) -> tuple[str, str]:

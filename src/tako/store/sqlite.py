@@ -1,5 +1,6 @@
 """The store on one SQLite file: a batch of commands is one transaction."""
 
+import logging
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +13,7 @@ from tako.commands import (
     Cancel,
     Claim,
     Command,
+    Effects,
     Enqueue,
     Error,
     Fail,
@@ -37,8 +39,9 @@ from tako.commands import (
     Unwait,
     Wait,
 )
+from tako.errors import Refused
 from tako.store import claiming, due, entering, reading, waiting, working
-from tako.store.database import Database
+from tako.store.database import Database, is_of_storage
 from tako.store.refusal import Refusal
 from tako.store.transaction import Shared, Transaction
 
@@ -69,6 +72,9 @@ _HANDLERS: dict[type, Callable[[Transaction, Any], Any]] = {
     ListWorkflows: reading.list_workflows,
 }
 _READS = frozenset({Get, ListRuns, ListSteps, ListWaits, ListWorkflows, Load})
+_Apply = Callable[[Sequence[Command], int], Outcome]
+
+_log = logging.getLogger("tako.store")
 
 
 class SqliteStore:
@@ -79,23 +85,28 @@ class SqliteStore:
         self._shared = Shared(self._db)
 
     async def execute(self, commands: Sequence[Command], now: int) -> Outcome:
+        reading = all(type(c) in _READS for c in commands)
+        carry_out = self._without_transaction if reading else self._in_transaction
         with self._db.guarded():
-            if all(type(c) in _READS for c in commands):
-                return self._apply(commands, now)
             try:
-                return self._in_transaction(commands, now)
-            except apsw.ConstraintError:
-                if len(commands) == 1:
+                return carry_out(self._apply, commands, now)
+            except Exception as error:
+                if is_of_storage(error):
                     raise
-        return await self._each_by_itself(commands, now)
+            return carry_out(self._one_by_one, commands, now)
 
-    def _in_transaction(self, commands: Sequence[Command], now: int) -> Outcome:
+    def _without_transaction(self, apply: _Apply, commands: Sequence[Command], now: int) -> Outcome:
+        return apply(commands, now)
+
+    def _in_transaction(self, apply: _Apply, commands: Sequence[Command], now: int) -> Outcome:
+        before = self._shared.snapshot()
         self._db.begin()
         try:
-            outcome = self._apply(commands, now)
+            outcome = apply(commands, now)
             self._db.commit()
         except BaseException:
             self._db.rollback()
+            self._shared.restore(before)
             raise
         return outcome
 
@@ -114,23 +125,23 @@ class SqliteStore:
                         replies.append(refusal.reply)
         return Outcome(replies, tx.effects)
 
-    async def _each_by_itself(self, commands: Sequence[Command], now: int) -> Outcome:
-        """One command of a batch broke a rule of the schema: it alone is to fail."""
+    def _one_by_one(self, commands: Sequence[Command], now: int) -> Outcome:
+        """One command of a batch cannot be carried out: it alone is to fail."""
         replies: list[Any] = []
-        total = Transaction(self._db, now, self._shared).effects
+        total = Effects()
         for command in commands:
+            before = self._shared.snapshot()
             try:
-                with self._db.guarded():
-                    outcome = self._in_transaction([command], now)
-            except apsw.ConstraintError as error:
-                replies.append(Error("refused", f"{type(command).__name__}: {error}"))
-                continue
-            replies += outcome.replies
-            total.pushes += outcome.effects.pushes
-            total.ended += outcome.effects.ended
-            total.ready |= outcome.effects.ready
-            total.spreading += outcome.effects.spreading
-            total.timed |= outcome.effects.timed
+                with self._db.savepoint():
+                    outcome = self._apply([command], now)
+            except Exception as error:
+                if is_of_storage(error):
+                    raise
+                self._shared.restore(before)
+                replies.append(_impossible(command, error))
+            else:
+                replies += outcome.replies
+                _add(total, outcome.effects)
         return Outcome(replies, total)
 
     def next_due(self) -> int | None:
@@ -156,3 +167,19 @@ class SqliteStore:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _impossible(command: Command, error: Exception) -> Error:
+    """A rule of the schema was broken, or a value does not fit; or it is a mistake of ours."""
+    name = type(command).__name__
+    if not isinstance(error, apsw.ConstraintError):
+        _log.error("%s cannot be carried out", name, exc_info=error)
+    return Error(Refused.code, f"{name} cannot be carried out: {error!r}; nothing was changed")
+
+
+def _add(total: Effects, more: Effects) -> None:
+    total.pushes += more.pushes
+    total.ended += more.ended
+    total.ready |= more.ready
+    total.spreading += more.spreading
+    total.timed |= more.timed

@@ -1,6 +1,13 @@
 -- Every statement of the SQLite store, by name. `move:` names the change of state, in model.py,
 -- that a statement makes; nothing else may write runs.state.
 
+-- name: reserve_seqs
+INSERT INTO meta (key, value) VALUES ('seq', ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: reserved_seqs
+SELECT value FROM meta WHERE key = 'seq';
+
 -- ---- enqueue --------------------------------------------------------------------------------
 
 -- name: insert_run
@@ -43,7 +50,8 @@ ORDER BY priority DESC, seq LIMIT ?;
 
 -- name: isolated_runs
 SELECT seq, workflow FROM runs
-WHERE worker_group = ? AND state = 'pending' AND run_at IS NULL AND isolated = 1;
+WHERE worker_group = ? AND state = 'pending' AND run_at IS NULL AND isolated = 1
+ORDER BY seq;
 
 -- name: running_of_workflow
 SELECT count(*) FROM runs WHERE state = 'running' AND workflow = ?;
@@ -108,8 +116,9 @@ SELECT seq, run_id, name, kind, event, deadline, schema_id, attempt, created_at
 FROM event_waiters WHERE run_id = ? AND name = ?;
 
 -- name: insert_waiter
-INSERT INTO event_waiters (run_id, name, kind, event, deadline, schema_id, attempt, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO event_waiters
+  (seq, run_id, name, kind, event, deadline, schema_id, attempt, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: delete_waiter
 DELETE FROM event_waiters WHERE seq = ?;
@@ -185,15 +194,26 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: waiters_of_event
 SELECT seq, run_id, name, kind, event, deadline, schema_id, attempt, created_at
 FROM event_waiters
-WHERE event = ? AND seq <= ? AND (deadline IS NULL OR deadline > ?)
+WHERE event = ? AND seq > ? AND seq <= ? AND (deadline IS NULL OR deadline > ?)
 ORDER BY seq LIMIT ?;
+
+-- name: promised_upto
+-- The waiters up to here belong to earlier signals that are still being delivered.
+SELECT max(upto) FROM events WHERE event = ? AND state = 'spreading' AND seq < ?;
+
+-- name: promised_event
+SELECT seq, payload FROM events
+WHERE event = ? AND state = 'spreading' AND upto >= ? AND created_at < ? ORDER BY seq LIMIT 1;
+
+-- name: count_delivery
+UPDATE events SET delivered = delivered + 1 WHERE seq = ?;
 
 -- name: last_waiter_of_event
 SELECT max(seq) FROM event_waiters WHERE event = ?;
 
 -- name: schemas_of_event
 SELECT DISTINCT schema_id FROM event_waiters
-WHERE event = ? AND schema_id IS NOT NULL AND (deadline IS NULL OR deadline > ?);
+WHERE event = ? AND seq > ? AND schema_id IS NOT NULL AND (deadline IS NULL OR deadline > ?);
 
 -- name: buffered_event
 SELECT seq, payload FROM events
@@ -293,7 +313,7 @@ SELECT min(at) FROM (
   UNION ALL
   SELECT min(lease_until) FROM runs WHERE state = 'running'
   UNION ALL
-  SELECT min(expires_at) FROM events
+  SELECT min(expires_at) FROM events WHERE state <> 'spreading'
 );
 
 -- ---- workers ----------------------------------------------------------------------------------
@@ -318,6 +338,11 @@ ON CONFLICT (name) DO UPDATE
 SET worker_group = excluded.worker_group, source = excluded.source,
     concurrency = excluded.concurrency, timeout = excluded.timeout, schema = excluded.schema,
     seen_at = excluded.seen_at;
+
+-- name: regroup_runs
+-- Reads the whole table: only after a workflow was moved to another group.
+UPDATE runs SET worker_group = ?1
+WHERE workflow = ?2 AND worker_group <> ?1 AND state IN ('pending', 'waiting', 'running');
 
 -- name: forget_workflow
 DELETE FROM workflows WHERE name = ?;

@@ -4,18 +4,28 @@ from tako.commands import Deliver, Effects, Push, Stop
 from tako.model import StepRecord
 from tako.store.database import Database
 
+_RESERVE = 10_000  # numbers taken from the file at a time
+
 
 class Shared:
     """What a store remembers between batches; all of it can be found again in the file."""
 
     def __init__(self, database: Database) -> None:
         self.limits: dict[str, int] = {}  # workflow -> how many runs at one time
-        self.turns: dict[str, int] = {}  # workflow -> how often it was served: see claiming
-        self.last_seq = 0
+        self.turns: dict[str, dict[str, int]] = {}  # group -> workflow -> turns: see claiming
+        row = database.one("reserved_seqs")
+        self.last_seq = self.reserved = 0 if row is None else int(row[0])
         self.read_limits(database)
 
     def read_limits(self, database: Database) -> None:
         self.limits = dict(database.all("limits"))
+
+    def snapshot(self) -> tuple[dict[str, int], int]:
+        """What a rolled back transaction must not have changed."""
+        return self.limits, self.reserved
+
+    def restore(self, snapshot: tuple[dict[str, int], int]) -> None:
+        self.limits, self.reserved = snapshot
 
 
 class Transaction:
@@ -26,9 +36,12 @@ class Transaction:
         self.effects = Effects()
 
     def next_seq(self) -> int:
-        """A number that orders what is saved, also within one millisecond."""
+        """A number above all before it, whatever the clock does and after a restart too."""
         shared = self.shared
-        shared.last_seq = max(shared.last_seq + 1, self.now << 12)
+        shared.last_seq += 1
+        if shared.last_seq > shared.reserved:
+            shared.reserved = shared.last_seq + _RESERVE
+            self.db.run("reserve_seqs", str(shared.reserved))
         return shared.last_seq
 
     def push(self, worker_id: str, push: Push) -> None:

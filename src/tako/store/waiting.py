@@ -47,34 +47,20 @@ def wait(tx: Transaction, c: Wait) -> Waiting | Exists:
     if saved is not None and not _is_stale_failure(saved, c.attempt):
         return Exists(StepRecord(*saved))
     schema_id = _schema_id(tx, c.schema)
-    open_waiter = _waiter(tx, c.run_id, c.name)
-    if open_waiter is not None and (open_waiter.event, open_waiter.schema_id) == (
-        c.event,
-        schema_id,
-    ):
-        return _found_again(tx, open_waiter)
-    deadline = _deadline(tx, c, open_waiter)
-    if open_waiter is not None:  # the code now waits for something else: the deadline stays
-        tx.db.run("delete_waiter", open_waiter.seq)
-    return _begin(tx, c, deadline, schema_id)
+    before = _waiter(tx, c.run_id, c.name)
+    if before is None:
+        deadline = c.until if c.timeout is None else tx.now + c.timeout
+        return _begin(tx, c, deadline, schema_id)
+    if before.deadline is not None and before.deadline <= tx.now:
+        return Exists(end_wait(tx, before, "timeout", None))
+    if (before.event, before.schema_id) == (c.event, schema_id):
+        return Waiting(before.deadline)
+    tx.db.run("delete_waiter", before.seq)  # the code now waits for something else
+    return _begin(tx, c, before.deadline, schema_id)
 
 
 def _is_stale_failure(saved: tuple[Any, ...], attempt: int) -> bool:
     return bool(saved[2] == "failed" and saved[4] < attempt)
-
-
-def _deadline(tx: Transaction, c: Wait, before: WaiterRow | None) -> int | None:
-    if before is not None:
-        return before.deadline
-    if c.until is not None:
-        return c.until
-    return None if c.timeout is None else tx.now + c.timeout
-
-
-def _found_again(tx: Transaction, waiter: WaiterRow) -> Waiting | Exists:
-    if waiter.deadline is not None and waiter.deadline <= tx.now:
-        return Exists(end_wait(tx, waiter, "timeout", None))
-    return Waiting(waiter.deadline)
 
 
 def _begin(
@@ -89,7 +75,7 @@ def _begin(
             return Exists(_record(tx, waiter, "ok", payload))
     if deadline is not None and deadline <= tx.now:
         return Exists(_record(tx, waiter, *_at_deadline(c.kind)))
-    tx.db.run("insert_waiter", *fields)
+    tx.db.run("insert_waiter", tx.next_seq(), *fields)
     tx.effects.timed = tx.effects.timed or deadline is not None
     return Waiting(deadline)
 
@@ -154,7 +140,7 @@ def end_wait(tx: Transaction, waiter: WaiterRow, outcome: str, payload: str | No
     """
     tx.db.run("delete_waiter", waiter.seq)
     if outcome == "timeout":
-        outcome, payload = _at_deadline(waiter.kind)
+        outcome, payload = _promised(tx, waiter) or _at_deadline(waiter.kind)
     record = _record(tx, waiter, outcome, payload)
     woken = tx.db.one("wake_run", waiter.run_id)
     if woken is not None:
@@ -164,6 +150,17 @@ def end_wait(tx: Transaction, waiter: WaiterRow, outcome: str, payload: str | No
     if holder is not None:
         tx.deliver(holder[0], waiter.run_id, holder[1], record)
     return record
+
+
+def _promised(tx: Transaction, w: WaiterRow) -> tuple[str, str] | None:
+    """A signal that came before the deadline counts, though its delivery is still going on."""
+    if w.event is None:
+        return None
+    row = tx.db.one("promised_event", w.event, w.seq, w.deadline)
+    if row is None:
+        return None
+    tx.db.run("count_delivery", row[0])
+    return "ok", row[1]
 
 
 def _at_deadline(kind: str) -> tuple[str, str | None]:
@@ -181,15 +178,31 @@ def _record(tx: Transaction, w: WaiterRow, outcome: str, value: str | None) -> S
 
 
 def signal(tx: Transaction, c: Signal) -> Signalled:
-    known = tx.db.one("event_by_id", c.event_id)
-    if known is not None:  # sent again because our reply was lost
-        return Signalled("buffered" if known[0] == "buffered" else "delivered", known[1])
-    if c.key is not None and (duplicate := _duplicate(tx, c)) is not None:
-        return duplicate
-    waiters = _open_waiters(tx, c.event, _NO_LIMIT, AT_ONCE + 1)
-    _check_payload(tx, c)
-    expires_at = tx.now + c.ttl
-    head, tail = (c.event_id, c.event, c.key), (tx.now, expires_at)
+    if (known := _sent_before(tx, c.event_id)) is not None:
+        return known
+    same_key = None if c.key is None else tx.db.one("event_by_key", c.event, c.key)
+    if same_key is not None and same_key[2] > tx.now:
+        return Signalled("duplicate", same_key[1])
+    after = _promised_upto(tx, c.event, _NO_LIMIT)
+    _check_payload(tx, c, after)
+    if same_key is not None:
+        tx.db.run("delete_event", same_key[0])  # too old to count, not swept away yet
+    return _deliver(tx, c, _open_waiters(tx, c.event, after, _NO_LIMIT, tx.now, AT_ONCE + 1))
+
+
+def _sent_before(tx: Transaction, event_id: str) -> Signalled | None:
+    """What to say to who sends again because our reply was lost."""
+    row = tx.db.one("event_by_id", event_id)
+    if row is None:
+        return None
+    state, delivered = row
+    outcome = "buffered" if state in ("buffered", "refused") else "delivered"
+    return Signalled(outcome, delivered, spreading=state == "spreading")
+
+
+def _deliver(tx: Transaction, c: Signal, waiters: list[WaiterRow]) -> Signalled:
+    """Store the event, and give it to those who wait; to very many not all at once."""
+    head, tail = (c.event_id, c.event, c.key), (tx.now, tx.now + c.ttl)
     tx.effects.timed = True
     if not waiters:
         tx.db.run("insert_event", *head, c.payload, "buffered", 0, None, *tail)
@@ -205,19 +218,9 @@ def signal(tx: Transaction, c: Signal) -> Signalled:
     return Signalled("delivered", len(waiters))
 
 
-def _duplicate(tx: Transaction, c: Signal) -> Signalled | None:
-    row = tx.db.one("event_by_key", c.event, c.key)
-    if row is None:
-        return None
-    if row[2] > tx.now:
-        return Signalled("duplicate", row[1])
-    tx.db.run("delete_event", row[0])  # too old to count, not swept away yet
-    return None
-
-
-def _check_payload(tx: Transaction, c: Signal) -> None:
+def _check_payload(tx: Transaction, c: Signal, after: int) -> None:
     """All who wait must be able to take it, or it does not count for anyone."""
-    for (schema_id,) in tx.db.all("schemas_of_event", c.event, tx.now):
+    for (schema_id,) in tx.db.all("schemas_of_event", c.event, after, tx.now):
         row = tx.db.one("schema_by_id", schema_id)
         assert row is not None
         problem = validate_schema(c.payload, row[0])
@@ -229,18 +232,27 @@ def _check_payload(tx: Transaction, c: Signal) -> None:
             )
 
 
-def _open_waiters(tx: Transaction, event: str, upto: int, limit: int) -> list[WaiterRow]:
-    return [WaiterRow(*row) for row in tx.db.all("waiters_of_event", event, upto, tx.now, limit)]
+def _promised_upto(tx: Transaction, event: str, before: int) -> int:
+    """Up to which waiter the signals before this one are still being delivered."""
+    row = tx.db.one("promised_upto", event, before)
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+def _open_waiters(
+    tx: Transaction, event: str, after: int, upto: int, moment: int, limit: int
+) -> list[WaiterRow]:
+    rows = tx.db.all("waiters_of_event", event, after, upto, moment, limit)
+    return [WaiterRow(*row) for row in rows]
 
 
 def spread(tx: Transaction, c: Spread) -> Signalled:
     """Deliver to the next of very many waiters; those who came after the signal get nothing."""
     row = tx.db.one("spreading_event", c.event_id)
     if row is None:
-        done = tx.db.one("event_by_id", c.event_id)
-        return Signalled("delivered", 0 if done is None else done[1])
-    seq, event, payload, upto, delivered, _ = row
-    waiters = _open_waiters(tx, event, upto, AT_ONCE)
+        return _sent_before(tx, c.event_id) or Signalled("delivered", 0)
+    seq, event, payload, upto, delivered, sent_at = row
+    after = _promised_upto(tx, event, seq)
+    waiters = _open_waiters(tx, event, after, upto, sent_at, AT_ONCE)
     for waiter in waiters:
         end_wait(tx, waiter, "ok", payload)
     delivered += len(waiters)

@@ -72,7 +72,7 @@ CREATE TABLE schemas (
 );
 
 CREATE TABLE event_waiters (
-  seq INTEGER PRIMARY KEY,
+  seq INTEGER PRIMARY KEY,             -- the order in which they came; never used twice
   run_id TEXT NOT NULL,
   name TEXT NOT NULL,
   kind TEXT NOT NULL CHECK (kind IN ('sleep', 'wait_for')),
@@ -105,9 +105,9 @@ CREATE TABLE events (
 );
 
 CREATE INDEX events_buffered ON events (event, seq) WHERE state = 'buffered';
-CREATE INDEX events_spreading ON events (seq) WHERE state = 'spreading';
+CREATE INDEX events_spreading ON events (event, seq) WHERE state = 'spreading';
 CREATE UNIQUE INDEX events_by_key ON events (event, key) WHERE key IS NOT NULL;
-CREATE INDEX events_by_expiry ON events (expires_at);
+CREATE INDEX events_by_expiry ON events (expires_at) WHERE state <> 'spreading';
 
 CREATE TABLE workflows (
   name TEXT PRIMARY KEY,
