@@ -14,13 +14,14 @@ import sys
 import textwrap
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
 import psutil
 
+_MARK = "TAKO_TEST_MARK"
 READY_WITHIN = 15.0  # s: a machine that also runs other things is slow, never that slow
 
 
@@ -74,7 +75,6 @@ class ServerProcess:
     process: subprocess.Popen[bytes]
     apps: tuple[AppFixture, ...]
     log_path: Path
-    _seen: set[int] = field(default_factory=set)
 
     @property
     def pid(self) -> int:
@@ -104,44 +104,35 @@ class ServerProcess:
             sleep(0.01)
         return self.log
 
-    def descendants(self) -> list[Any]:
-        """Its children and theirs, as psutil.Process."""
-        try:
-            found: list[Any] = psutil.Process(self.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
-        self._seen.update(process.pid for process in found)
-        return found
-
     def kill(self) -> None:
         """SIGKILL to the server alone, as the kernel would when memory is short."""
-        self.descendants()
         self.process.kill()
         self.process.wait()
 
     def terminate(self, timeout: float = 20.0) -> int:
         """SIGTERM, and the exit status once it has drained."""
-        self.descendants()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
 
     def clean_up(self) -> None:
         """Leave no process behind, whatever the test did."""
-        self.descendants()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for pid in self._seen:
-            _kill_if_ours(pid, self.apps)
-
-
-def _kill_if_ours(pid: int, apps: tuple[AppFixture, ...]) -> None:
-    try:
-        process = psutil.Process(pid)
-        if process.environ().get("TAKO_TEST_MARK") == str(apps[0].dir):
+        for process in marked(self.apps[0]):
             process.kill()
+
+
+def marked(app: AppFixture) -> list[Any]:
+    """Every process that was started for this app by `start_server`, as psutil.Process."""
+    return [process for process in psutil.process_iter() if _has_mark(process, str(app.dir))]
+
+
+def _has_mark(process: Any, mark: str) -> bool:
+    try:
+        return bool(process.environ().get(_MARK) == mark)
     except psutil.Error:
-        return  # it is gone, which is what is wanted
+        return False  # it is gone, or a zombie, or somebody else's
 
 
 def start_server(
@@ -152,7 +143,7 @@ def start_server(
 ) -> ServerProcess:
     """Start `tako server` on these apps; the caller stops it (`server` does both)."""
     log_path = apps[0].dir.parent / f"{command}.log"
-    mark = {"TAKO_TEST_MARK": str(apps[0].dir)}
+    mark = {_MARK: str(apps[0].dir)}
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tako.cli", command, *[str(app.dir) for app in apps]],
@@ -194,18 +185,18 @@ def accepts(path: Path) -> bool:
 
 
 def worker_pids(started: ServerProcess) -> list[int]:
-    """The workers of a server: what its zygote has forked, and what was started by exec."""
-    return sorted(p.pid for p in started.descendants() if _is_worker(p, started.pid))
+    """The living workers of a server's apps, those that have outlived their server too."""
+    boxes = [box for app in started.apps for box in app.data_dir.glob("workers/*-*")]
+    return sorted(int(box.name.partition("-")[0]) for box in boxes if _has_mapped(box))
 
 
-def _is_worker(process: Any, server_pid: int) -> bool:
+def _has_mapped(box: Path) -> bool:
+    """Whether the worker that a box is named after lives: it has mapped its box."""
     try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        forked = process.ppid() != server_pid and process.parent() is not None
-        return forked or any("tako.worker" in part for part in process.cmdline())
-    except psutil.Error:
+        maps = Path(f"/proc/{box.name.partition('-')[0]}/maps").read_text(errors="replace")
+    except OSError:
         return False
+    return str(box) in maps
 
 
 def tako(

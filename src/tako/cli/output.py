@@ -72,5 +72,6 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
         table.add_column(column, no_wrap=True, overflow="fold" if whole else "ellipsis")
     for row in rows:
         table.add_row(*[Text(cell, style=_STYLES.get(cell, "")) for cell in row])
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # Into a file or a pipe goes all of a row: nobody's window cuts it.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
     console.print(table if table.row_count else empty)

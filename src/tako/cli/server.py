@@ -20,10 +20,16 @@ def server(
 
     It listens on a unix socket in each app's data folder, and on nothing else.
     """
-    from tako.server import zygote
+    from tako.server.zygote import start
 
-    zygote.start()  # first of all: workers are forked from what is loaded by now
+    zygote = start()  # first of all: workers are forked from what is loaded by now
+    from tako.cli.logs import log_to_stderr
     from tako.config import find_app, load_app
     from tako.server import serve
 
-    serve([load_app(folder) for folder in apps or [find_app()]])
+    log_to_stderr()
+    serve([load_app(folder) for folder in apps or [find_app()]], zygote=zygote, on_ready=_ready)
+
+
+def _ready() -> None:
+    print("tako: ready", flush=True)
