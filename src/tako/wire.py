@@ -19,6 +19,7 @@ from tako.errors import ProtocolError, TakoError, Unavailable, by_code
 MAX_FRAME = 64 * 1024 * 1024
 _HEADER = 4
 _FIRST_DELAY, _LAST_DELAY = 0.02, 0.5  # s between attempts to reconnect
+_LASTED = 1.0  # s after which a connection was a real one, though nothing came over it
 
 _encoder = msgspec.msgpack.Encoder()
 _responses = msgspec.msgpack.Decoder(Responses)
@@ -117,6 +118,9 @@ class Link:
         self._ready = False  # connected, and hello has been said
         self._connecting: asyncio.Task[None] | None = None
         self._closed = False
+        self._away_since: float | None = None  # since when nobody has answered
+        self._connected_at = 0.0
+        self._delay = 0.0  # s until the next attempt
 
     def request(self, command: Command) -> "asyncio.Future[Reply]":
         """Send a command; the future has the reply, or raises what an `Error` reply stands for."""
@@ -188,6 +192,7 @@ class Link:
             self._settle(outbox[0][0], error=error)
 
     def _received(self, messages: list[tuple[int, Any]]) -> None:
+        self._away_since = None
         pending = self._pending
         for number, message in messages:
             if number == 0:
@@ -212,6 +217,8 @@ class Link:
             return
         self._connection, self._ready, self._outbox = None, False, []
         wanted = self._pending or self._hello is not None
+        if not wanted or monotonic() - self._connected_at > _LASTED:
+            self._away_since = None
         if wanted and not self._closed and self._connecting is None:
             self._start_connecting()
 
@@ -223,6 +230,7 @@ class Link:
         try:
             await self._keep_trying()
         except TakoError as error:
+            self._away_since = None
             self._fail_all(error)
             if self._on_gone is not None:
                 self._on_gone(error)
@@ -232,22 +240,24 @@ class Link:
             self._start_connecting()  # lost again meanwhile
 
     async def _keep_trying(self) -> None:
-        give_up = monotonic() + self.patience
-        delay = _FIRST_DELAY
+        if self._away_since is None:
+            self._away_since, self._delay = monotonic(), 0.0
+        why: Exception = Unavailable("it hangs up")
         while not self._closed:
+            if monotonic() + self._delay > self._away_since + self.patience:
+                raise _unavailable(self.path, why) from None
+            await asyncio.sleep(self._delay)
+            self._delay = min(max(self._delay * 2, _FIRST_DELAY), _LAST_DELAY)
             try:
                 return await self._connect_once()
             except OSError as error:  # Unavailable is one
-                if monotonic() + delay > give_up:
-                    raise _unavailable(self.path, error) from None
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _LAST_DELAY)
+                why = error
 
     async def _connect_once(self) -> None:
         _, connection = await self._loop.create_unix_connection(
             lambda: _Connection(self), str(self.path)
         )
-        self._connection = connection
+        self._connection, self._connected_at = connection, monotonic()
         if self._hello is not None:
             hello = asyncio.ensure_future(self._hello(self))
             await asyncio.wait([hello, connection.lost], return_when=asyncio.FIRST_COMPLETED)

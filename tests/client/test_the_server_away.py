@@ -1,0 +1,95 @@
+"""What callers see when the server is away, hangs up, or comes back."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import tako
+from tests.support import AppFixture, make_app, server
+
+GREET = """
+    from tako import Step, workflow
+
+    @workflow("greet")
+    async def greet(payload: str, step: Step) -> str:
+        return f"{payload}: {await step.wait_for('nod')}"
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[AppFixture]:
+    made = make_app(tmp_path, {"workflows/greet.py": GREET})
+    tako.configure(app=made.dir, patience=0.3)
+    yield made
+    tako.configure()
+
+
+@contextmanager
+def hangs_up(path: Path) -> Iterator[list[int]]:
+    """Somebody who takes every connection on ``path`` and closes it at once; counts them."""
+    path.parent.mkdir(parents=True)
+    taken: list[int] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                taken.append(1)
+                connection.close()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield taken
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_no_server_is_one_clear_error_that_says_what_to_start(app: AppFixture) -> None:
+    with pytest.raises(tako.Unavailable, match="start one with `tako dev` or `tako server`"):
+        tako.enqueue_sync("greet", "ana")
+
+
+def test_one_who_hangs_up_at_once_is_given_up_on_after_a_few_tries(app: AppFixture) -> None:
+    with hangs_up(app.socket) as taken:
+        with pytest.raises(tako.Unavailable, match="hangs up"):
+            tako.enqueue_sync("greet", "ana")
+        assert 2 <= len(taken) <= 10
+
+
+def test_after_a_failure_the_next_call_tries_again(app: AppFixture) -> None:
+    with pytest.raises(tako.Unavailable):
+        tako.signal_sync("nod")
+    with server(app):
+        assert tako.signal_sync("nod").outcome == "buffered"
+
+
+def test_a_call_made_while_the_server_starts_waits_for_it(app: AppFixture) -> None:
+    tako.configure(app=app.dir, patience=20)
+    with server(app, wait=False):
+        assert tako.signal_sync("nod").outcome == "buffered"
+
+
+async def _result_over_a_restart(app: AppFixture) -> object:
+    with server(app) as first:
+        handle = await tako.enqueue("greet", "ana")
+        waiting = asyncio.ensure_future(handle.result(timeout=30))
+        await handle.status()
+        await asyncio.to_thread(first.kill)
+        with server(app):
+            await tako.signal("nod", "yes")
+            return await waiting
+
+
+def test_result_goes_on_waiting_over_a_restart_of_the_server(app: AppFixture) -> None:
+    tako.configure(app=app.dir, patience=20)
+    assert asyncio.run(_result_over_a_restart(app)) == "ana: yes"
