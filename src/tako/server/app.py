@@ -132,11 +132,18 @@ class AppServer:
     def gone(self, peer: Peer) -> None:
         self._peers.discard(peer)
         self._awaited.forget(peer)
+        self._batch.forget(peer)
         session = self.sessions.of(peer)
         if session is not None:
             self.sessions.remove(session)
             self.supervisor.departed(session)
             self._tasks.start(self._lose(session))
+
+    def choked(self, peer: Peer) -> None:
+        self._batch.choked(peer)
+
+    def unchoked(self, peer: Peer) -> None:
+        self._batch.unchoked(peer)
 
     def joined(self, peer: Peer) -> None:
         self._peers.add(peer)

@@ -22,6 +22,10 @@ from tako.commands import (
     Error,
     Fail,
     Get,
+    ListRuns,
+    ListSteps,
+    ListWaits,
+    Load,
     Lost,
     Park,
     Register,
@@ -45,6 +49,7 @@ Entry = tuple[Peer | None, int, Command]  # who asked, as which request; None: t
 Hook = Callable[[Peer | None, int, Any, Any], Reply | None]
 
 LIMIT = 1_000  # commands in one transaction
+_LARGE_LIMIT = 16  # commands of _LARGE in one transaction
 _CROWDED = 20_000  # commands that wait: beyond it we stop reading from who sends more
 _STEP = 1_000  # ms by which the wall clock may leave the monotonic one unnoticed
 _COMPLAIN_EVERY = 60.0  # s
@@ -53,6 +58,7 @@ _ENOUGH = 10_000  # batches that a server which ends still commits
 
 _MAKE_READY = frozenset({Enqueue, Signal, Fail, Release, Rerun, Lost, Tick, Spread, Register})
 _FREE_A_PLACE = frozenset({Succeed, Bail, Cancel, Park})  # of a workflow with a limit
+_LARGE = frozenset({ListRuns, ListSteps, ListWaits, Load})
 _MAKE_ISOLATED = frozenset({Lost, Tick, Release, Register})
 
 
@@ -74,6 +80,8 @@ class Batch:
         self._queue: deque[Entry] = deque()
         self._spreads: deque[str] = deque()
         self._paused: set[Peer] = set()
+        self._choked: set[Peer | None] = set()  # peers that do not read their replies
+        self._waiting: dict[Peer, list[Entry]] = {}  # what these have asked for
         self._wake: asyncio.Future[None] | None = None
         self._clock = _Clock()
         self._complain_at = 0.0
@@ -92,6 +100,25 @@ class Batch:
     def add(self, command: Command, peer: Peer | None = None, number: int = 0) -> None:
         self._queue.append((peer, number, command))
         self.poke()
+
+    def choked(self, peer: Peer) -> None:
+        """It does not read its replies: what it asks for waits, and it cannot ask for more."""
+        self._choked.add(peer)
+        peer.pause()
+
+    def unchoked(self, peer: Peer) -> None:
+        """It reads again: what it asked for is next."""
+        self._choked.discard(peer)
+        self._paused.discard(peer)
+        peer.resume()
+        self._queue.extendleft(reversed(self._waiting.pop(peer, [])))
+        self.poke()
+
+    def forget(self, peer: Peer) -> None:
+        """Its connection is gone: what waited only for that is dropped."""
+        self._waiting.pop(peer, None)
+        self._choked.discard(peer)
+        self._paused.discard(peer)
 
     def spread(self, event_ids: list[str]) -> None:
         """Go on delivering these, one transaction's worth at a time, among the others' work."""
@@ -130,9 +157,8 @@ class Batch:
 
     async def commit(self) -> None:
         """Take the next batch, execute it and answer it."""
-        entries = self._take()
+        entries, kinds = self._take()
         commands = [entry[2] for entry in entries]
-        kinds = set(map(type, commands))
         if Await in kinds:
             commands = [Get(c.run_id) if type(c) is Await else c for c in commands]
         picked = self._pick(entries, kinds)
@@ -146,27 +172,56 @@ class Batch:
             return
         self._answer(entries, picked, outcome.replies, outcome.effects)
 
-    def _take(self) -> list[Entry]:
+    def _take(self) -> tuple[list[Entry], set[type[Any]]]:
+        """The next batch, and the kinds of commands in it."""
         queue = self._queue
         if len(queue) <= LIMIT:
             entries = list(queue)
             queue.clear()
         else:
             entries = [queue.popleft() for _ in range(LIMIT)]
+        if self._choked:
+            entries = self._set_aside(entries)
+        kinds = {type(entry[2]) for entry in entries}
+        if not kinds.isdisjoint(_LARGE):
+            entries = self._shorten(entries)
         if self._spreads:
             entries.append((None, 0, Spread(self._spreads.popleft())))
+            kinds.add(Spread)
         delta = self._clock.stepped()
         if delta:
             _log.warning("the wall clock stepped by %.1f s; leases move with it", delta / 1000)
             entries.insert(0, (None, 0, ShiftLeases(delta)))
         if self._paused and len(queue) < _CROWDED // 2:
             self._resume()
+        return entries, kinds
+
+    def _set_aside(self, entries: list[Entry]) -> list[Entry]:
+        """Without those of peers that do not read: replies to them would pile up."""
+        left = []
+        for entry in entries:
+            peer = entry[0]
+            if peer in self._choked and peer is not None:
+                self._waiting.setdefault(peer, []).append(entry)
+            else:
+                left.append(entry)
+        return left
+
+    def _shorten(self, entries: list[Entry]) -> list[Entry]:
+        """Only as many with large replies as fit into memory easily; the rest comes next."""
+        count = 0
+        for at, entry in enumerate(entries):
+            count += type(entry[2]) in _LARGE
+            if count > _LARGE_LIMIT:
+                self._queue.extendleft(reversed(entries[at:]))
+                return entries[:at]
         return entries
 
     def _resume(self) -> None:
         paused, self._paused = self._paused, set()
         for peer in paused:
-            peer.resume()
+            if peer not in self._choked:
+                peer.resume()
 
     def _pick(self, entries: list[Entry], kinds: set[type[Any]]) -> list[Picked]:
         makers = kinds & (_MAKE_READY | _FREE_A_PLACE if self.limited else _MAKE_READY)
@@ -185,7 +240,10 @@ class Batch:
         for (peer, number, command), reply in zip(entries, replies, strict=False):
             hook = hooks.get(type(command))
             if hook is not None:
-                reply = hook(peer, number, command, reply)
+                try:
+                    reply = hook(peer, number, command, reply)
+                except Exception:  # it was committed: the others' replies must leave
+                    _log.exception("a reply to %s went wrong", type(command).__name__)
                 if reply is None:
                     continue
             if peer is not None:

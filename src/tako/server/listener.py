@@ -35,6 +35,10 @@ class Hub(Protocol):
 
     def received(self, peer: "Peer", requests: list[tuple[int, Command]]) -> None: ...
 
+    def choked(self, peer: "Peer") -> None: ...
+
+    def unchoked(self, peer: "Peer") -> None: ...
+
     def gone(self, peer: "Peer") -> None: ...
 
 
@@ -70,11 +74,10 @@ class Peer(asyncio.Protocol):
             self.hang_up(f"not tako's protocol: {error}")
 
     def pause_writing(self) -> None:
-        """It does not read its replies: so it shall not ask for more."""
-        self.pause()
+        self._hub.choked(self)
 
     def resume_writing(self) -> None:
-        self.resume()
+        self._hub.unchoked(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True

@@ -284,7 +284,7 @@ class Supervisor:
         if any(p.seen == seen and not p.registered for p in processes):
             return True  # one is on its way
         trouble = self._troubles.get(group)
-        failed = trouble is not None and trouble.failures > 0 and trouble.seen == seen
+        failed = trouble is not None and trouble.seen == seen and trouble.not_before > monotonic()
         if self._stopping or seen == self._seen or failed:
             return False
         self._tasks.start(self._start(group, 1))

@@ -181,21 +181,14 @@ def _be_worker(request: dict[str, Any]) -> int:
     os.environ.update(request["env"])
     try:
         os.chdir(request["cwd"])
-        return run_worker(request["settings"])
+        worker = import_module(WORKER)
+        worker.main(msgspec.convert(request["settings"], worker.WorkerSettings))
+        return 0
     except SystemExit as exit_:
         return _status(exit_)
     except BaseException:
         traceback.print_exc()
         return 1
-
-
-def run_worker(settings: dict[str, Any]) -> int:
-    """Call the worker's main with these settings, in which "{pid}" is this process."""
-    for name in ("worker_id", "blackbox"):
-        settings[name] = settings[name].replace("{pid}", str(os.getpid()))
-    worker = import_module(WORKER)
-    made = msgspec.convert(settings, worker.WorkerSettings, dec_hook=lambda kind, v: kind(v))
-    return int(worker.main(made))
 
 
 def _status(exit_: SystemExit) -> int:
