@@ -1,0 +1,145 @@
+"""An app with a real server, as a test plays it: what it has done is read from a file of notes.
+
+Workflows write their effects with `note("...")`, one line each, so that a test sees what really
+ran, and how often, whatever the engine believes.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import tako
+from tests.support import (
+    AppFixture,
+    ServerProcess,
+    make_app,
+    start_server,
+    wait_until,
+    worker_pids,
+)
+
+QUICK = """
+    [defaults]
+    lease = "2s"
+    cancel_grace = "500ms"
+    drain = "3s"
+
+    [groups.default]
+    idle_timeout = "2s"
+"""
+
+_NOTES = '''
+    """What really happened, in a file."""
+
+    import os
+    from pathlib import Path
+
+    FILE = Path(__file__).parent / "notes.log"
+
+
+    def note(line: str) -> None:
+        handle = os.open(FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, f"{line}\\n".encode())
+        finally:
+            os.close(handle)
+
+
+    def notes() -> list[str]:
+        return FILE.read_text().splitlines() if FILE.exists() else []
+'''
+
+
+@dataclass
+class Scene:
+    """One app, and its server while there is one."""
+
+    app: AppFixture
+    servers: list[ServerProcess] = field(default_factory=list)
+
+    @property
+    def server(self) -> ServerProcess:
+        return self.servers[-1]
+
+    def serve(self, **options: Any) -> ServerProcess:
+        """Start a server, or the next one."""
+        self.servers.append(start_server(self.app, **options))
+        return self.server
+
+    def configure(self, patience: float = 20.0) -> None:
+        """From now on the client of this process talks to this app."""
+        tako.configure(app=self.app.dir, patience=patience)
+
+    def notes(self) -> list[str]:
+        """What the workflows have noted, in order."""
+        path = self.app.dir / "notes.log"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def count(self, line: str) -> int:
+        return self.notes().count(line)
+
+    async def noted(self, line: str, times: int = 1, timeout: float = 15.0) -> None:
+        """Return once ``line`` has been noted so often."""
+        await wait_until(
+            lambda: self.count(line) >= times,
+            timeout,
+            f"{line!r} noted {times} times; noted: {self.notes()}\n{self.server.log[-3000:]}",
+        )
+
+    def workers(self) -> list[int]:
+        return worker_pids(self.server)
+
+    async def no_workers(self, timeout: float = 15.0) -> None:
+        await wait_until(lambda: not self.workers(), timeout, "no worker any more")
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Change the app's code; the mtime moves on even within one tick of the file system."""
+        self.app.write(files)
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.clean_up()
+        sweep(self.app.dir)
+
+
+def make_scene(
+    folder: Path, files: Mapping[str, str], *, toml: str = QUICK, name: str = "app"
+) -> Scene:
+    return Scene(make_app(folder, {"note.py": _NOTES, **files}, toml=toml, name=name))
+
+
+def sweep(app_dir: Path) -> None:
+    """End every process that a server of this app has left, also those nobody is parent of."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("TAKO_TEST_MARK") == str(app_dir):
+                process.send_signal(signal.SIGKILL)
+        except psutil.Error:
+            continue
+
+
+async def died(pid: int, timeout: float = 10.0) -> None:
+    """Return once a process, ours or not, is gone."""
+
+    def is_gone() -> bool:
+        try:
+            return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return True
+
+    await wait_until(is_gone, timeout, f"process {pid} gone")
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    os.kill(pid, number)
+
+
+async def restarted(scene: Scene) -> None:
+    """The next server of this app, once it answers."""
+    await asyncio.to_thread(scene.serve)
