@@ -1,12 +1,9 @@
 """The parts of the example shop that need no engine, each as the process that it is."""
 
 import json
-import os
 import signal
 import smtplib
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -14,65 +11,28 @@ from pathlib import Path
 import httpx
 import pytest
 
-SHOP = Path(__file__).parents[2] / "examples" / "shop"
+from tests.examples.parts import Part
+
 CHARGE = {"order_id": "o-1", "amount": 900, "card": "tok_visa"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-            return
-        except ConnectionRefusedError:
-            continue
-    pytest.fail(f"{process.args!r} ended with {process.returncode}")
-
-
-class Part:
-    """One process of the shop, on a port and a data folder of its own."""
-
-    def __init__(self, module: str, variable: str, data: Path) -> None:
-        self.port, self.data = free_port(), data
-        self._command = [sys.executable, "-m", module]
-        self._env = os.environ | {"SHOP_DATA": str(data), variable: str(self.port)}
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._command, cwd=SHOP, env=self._env)
-        wait_for_port(self.port, self._process)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def terminate(self) -> int:
-        self._process.terminate()
-        return self._process.wait()
 
 
 @pytest.fixture
 def payments(tmp_path: Path) -> Iterator[Part]:
-    part = Part("shop.payments", "SHOP_PAYMENTS_PORT", tmp_path)
+    part = Part("payments", tmp_path)
     yield part
     part.kill()
 
 
 @pytest.fixture
 def mail(tmp_path: Path) -> Iterator[Part]:
-    part = Part("shop.mail", "SHOP_MAIL_PORT", tmp_path)
+    part = Part("mail", tmp_path)
     yield part
     part.kill()
 
 
 def charge(part: Part, key: str, timeout: float = 30, **changes: object) -> httpx.Response:
     return httpx.post(
-        f"http://127.0.0.1:{part.port}/charges",
+        f"{part.url}/charges",
         json=CHARGE | changes,
         headers={"Idempotency-Key": key},
         timeout=timeout,
@@ -81,7 +41,7 @@ def charge(part: Part, key: str, timeout: float = 30, **changes: object) -> http
 
 def account(part: Part, order: str = "o-1") -> dict[str, list[dict[str, object]]]:
     found: dict[str, list[dict[str, object]]]
-    found = httpx.get(f"http://127.0.0.1:{part.port}/orders/{order}").json()
+    found = httpx.get(f"{part.url}/orders/{order}").json()
     return found
 
 
@@ -112,7 +72,7 @@ def test_a_key_is_refused_for_another_amount(payments: Part) -> None:
 
 
 def test_a_charge_without_a_key_is_refused(payments: Part) -> None:
-    answer = httpx.post(f"http://127.0.0.1:{payments.port}/charges", json=CHARGE)
+    answer = httpx.post(f"{payments.url}/charges", json=CHARGE)
     assert answer.status_code == 400
     assert account(payments)["charges"] == []
 
@@ -133,14 +93,14 @@ def test_a_lost_answer_is_given_to_the_second_try_and_charged_once(payments: Par
 def test_money_goes_back_once(payments: Part) -> None:
     charge(payments, "a")
     for _ in range(2):
-        answer = httpx.post(f"http://127.0.0.1:{payments.port}/refunds", json={"order_id": "o-1"})
+        answer = httpx.post(f"{payments.url}/refunds", json={"order_id": "o-1"})
         assert answer.status_code == 201
     assert [line["amount"] for line in account(payments)["refunds"]] == [900]
 
 
 def test_nothing_is_given_back_for_a_declined_charge(payments: Part) -> None:
     charge(payments, "a", card="tok_declined")
-    answer = httpx.post(f"http://127.0.0.1:{payments.port}/refunds", json={"order_id": "o-1"})
+    answer = httpx.post(f"{payments.url}/refunds", json={"order_id": "o-1"})
     assert answer.status_code == 404
 
 

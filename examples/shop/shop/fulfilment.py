@@ -1,13 +1,17 @@
 """The steps of fulfilling an order: ordinary functions that could be called from anywhere."""
 
+import logging
 import smtplib
 from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import cache
 
 import httpx
 
 from shop import db, settings
 from shop.db import Order, Status
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request is too much
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,12 @@ class Payment:
     declined: str | None
 
 
+@cache
+def payments() -> httpx.AsyncClient:
+    """One client for all orders of this worker, made when the first of them needs it."""
+    return httpx.AsyncClient(base_url=settings.PAYMENTS_URL, timeout=settings.PAYMENTS_PATIENCE)
+
+
 def find_order(order_id: str) -> Order:
     db.move(order_id, Status.PROCESSING, "taken up")
     return db.find(order_id)
@@ -25,12 +35,11 @@ def find_order(order_id: str) -> Order:
 
 async def charge(order: Order) -> Payment:
     """Charge the card. The key makes a second try harmless: it gets the first one's answer."""
-    async with httpx.AsyncClient(timeout=settings.PAYMENTS_PATIENCE) as http:
-        answer = await http.post(
-            f"{settings.PAYMENTS_URL}/charges",
-            json={"order_id": order.id, "amount": order.total, "card": order.card},
-            headers={"Idempotency-Key": f"order-{order.id}"},
-        )
+    answer = await payments().post(
+        "/charges",
+        json={"order_id": order.id, "amount": order.total, "card": order.card},
+        headers={"Idempotency-Key": f"order-{order.id}"},
+    )
     if answer.status_code != httpx.codes.PAYMENT_REQUIRED:
         answer.raise_for_status()
     payment = Payment(answer.json()["accepted"], answer.json()["declined"])
@@ -39,9 +48,8 @@ async def charge(order: Order) -> Payment:
 
 
 async def refund(order: Order) -> None:
-    async with httpx.AsyncClient(timeout=settings.PAYMENTS_PATIENCE) as http:
-        answer = await http.post(f"{settings.PAYMENTS_URL}/refunds", json={"order_id": order.id})
-        answer.raise_for_status()
+    answer = await payments().post("/refunds", json={"order_id": order.id})
+    answer.raise_for_status()
     db.remember(order.id, "refunded")
 
 

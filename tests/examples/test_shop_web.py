@@ -1,0 +1,192 @@
+"""The example shop's web app on the real engine: what clicks, double clicks and outages do."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.examples.parts import SHOP, Part
+
+GRAND = {"customer": "Nia", "email": "nia@example.org", "sku": "grand", "card": "tok_visa"}
+FORM = GRAND | {"quantity": "1", "form": "the same form"}
+
+
+class Engine:
+    """`tako server` for the shop, with its own data folder."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._env = os.environ | env
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tako.cli", "server"],
+            cwd=SHOP,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "tako: ready\n"
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.communicate()
+
+
+@pytest.fixture
+def payments(tmp_path: Path) -> Iterator[Part]:
+    part = Part("payments", tmp_path)
+    yield part
+    part.kill()
+
+
+@pytest.fixture
+def mail(tmp_path: Path) -> Iterator[Part]:
+    part = Part("mail", tmp_path)
+    yield part
+    part.kill()
+
+
+@pytest.fixture
+def env(tmp_path: Path, payments: Part, mail: Part) -> dict[str, str]:
+    return {
+        "TAKO_DATA_DIR": str(tmp_path / "tako"),
+        "SHOP_DATA": str(tmp_path),
+        "SHOP_PAYMENTS_PORT": str(payments.port),
+        "SHOP_MAIL_PORT": str(mail.port),
+    }
+
+
+@pytest.fixture
+def engine(env: dict[str, str]) -> Iterator[Engine]:
+    engine = Engine(env)
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def web(tmp_path: Path, env: dict[str, str]) -> Iterator[httpx.Client]:
+    part = Part("web", tmp_path, **env)
+    with httpx.Client(base_url=part.url, timeout=30, follow_redirects=True) as client:
+        yield client
+    part.kill()
+
+
+def order(web: httpx.Client, number: str) -> dict[str, object]:
+    found: dict[str, object] = web.get(f"/orders/{number}").raise_for_status().json()["order"]
+    return found
+
+
+def reaches(web: httpx.Client, number: str, status: str) -> None:
+    while order(web, number)["status"] != status:
+        pass
+
+
+def place(web: httpx.Client, **changes: str) -> str:
+    placed = web.post("/orders", json=GRAND | changes).raise_for_status()
+    return str(placed.json()["id"])
+
+
+def times(web: httpx.Client, number: str, what: str) -> int:
+    history = web.get(f"/orders/{number}").json()["history"]
+    return sum(line["what"] == what for line in history)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_small_order_is_charged_shipped_and_told_to_its_customer(
+    web: httpx.Client, mail: Part
+) -> None:
+    number = place(web, sku="guitar")
+    reaches(web, number, "shipped")
+    while not times(web, number, "mail sent"):
+        pass
+    (kept,) = (mail.data / "mail").glob("[0-9]*.eml")
+    assert f"Your order {number} is on its way" in kept.read_text()
+
+
+@pytest.mark.usefixtures("engine")
+def test_two_clicks_at_the_same_moment_are_one_decision(web: httpx.Client, payments: Part) -> None:
+    number = place(web)
+    reaches(web, number, "awaiting approval")
+    with ThreadPoolExecutor() as hands:
+        clicks = [hands.submit(web.post, f"/admin/orders/{number}/approve") for _ in range(2)]
+    notes = sorted("already decided" in click.result().text for click in clicks)
+    assert notes == [False, True]
+    reaches(web, number, "shipped")
+    assert times(web, number, "approved by ana") == times(web, number, "shipped") == 1
+    account = httpx.get(f"{payments.url}/orders/{number}").json()
+    assert [charge["asked"] for charge in account["charges"]] == [1]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_rejected_order_gets_its_money_back_and_cannot_be_approved_any_more(
+    web: httpx.Client, payments: Part
+) -> None:
+    number = place(web)
+    reaches(web, number, "awaiting approval")
+    assert "rejected by ana. It goes on now" in web.post(f"/admin/orders/{number}/reject").text
+    reaches(web, number, "rejected")
+    late = web.post(f"/admin/orders/{number}/approve").text
+    assert f"Order {number} is already decided: rejected by ana. Nothing changed." in late
+    assert order(web, number)["note"] == "rejected by ana"
+    assert len(httpx.get(f"{payments.url}/orders/{number}").json()["refunds"]) == 1
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_approval_ahead_of_time_is_kept_until_the_order_asks(web: httpx.Client) -> None:
+    number = "o-1002"  # seeded, over the limit, and not sent to fulfilment yet
+    assert "kept until the order asks" in web.post(f"/admin/orders/{number}/approve").text
+    web.post("/orders/send-all")
+    reaches(web, number, "shipped")
+    assert order(web, number)["decision"] == "approved by ana"
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_same_form_sent_twice_is_one_order(web: httpx.Client) -> None:
+    first, second = web.post("/", data=FORM), web.post("/", data=FORM)
+    assert first.url == second.url
+    assert sum(web.get("/orders").json().values()) == 241
+
+
+def test_an_order_placed_while_the_engine_is_away_stays_in_the_books_and_goes_on_later(
+    web: httpx.Client, engine: Engine
+) -> None:
+    engine.stop()
+    answer = web.post("/", data=FORM)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert web.get("/orders").json() == {"open": 241}
+    engine.start()
+    number = web.post("/", data=FORM).url.path.rsplit("/", 1)[-1]
+    reaches(web, number, "awaiting approval")
+
+
+def test_a_click_while_the_engine_is_away_decides_nothing_and_says_so(
+    web: httpx.Client, engine: Engine
+) -> None:
+    number = place(web)
+    reaches(web, number, "awaiting approval")
+    engine.stop()
+    said = web.post(f"/admin/orders/{number}/approve").text
+    assert f"order {number} is not decided. Try again" in said
+    assert order(web, number)["decision"] is None
+
+
+def test_a_form_from_another_site_is_refused(web: httpx.Client) -> None:
+    answer = web.post("/admin/orders/o-1002/approve", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+    assert order(web, "o-1002")["decision"] is None
+
+
+def test_what_a_customer_writes_is_shown_as_text(web: httpx.Client) -> None:
+    web.post("/", data=FORM | {"customer": "<script>alert(1)</script>"})
+    page = web.get("/").text
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>" not in page
