@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tako.model import MOVES
+from tako.model import MOVES, Move
 from tests.docs.states import PAGE, diagram, draw, drawn
 
 
@@ -13,12 +13,11 @@ def test_the_diagram_in_the_architecture_is_the_one_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
-def test_every_move_is_an_arrow_from_each_of_its_states(move: object) -> None:
+def test_every_move_is_an_arrow_from_each_of_its_states(move: Move) -> None:
     arrows = [line.strip().partition(" : ") for line in diagram().splitlines()]
     names = {arrow: text.split(", ") for arrow, _, text in arrows}
-    name, sources, target = move  # type: ignore[misc]
-    for source in sources:
-        assert name in names[f"{source} --> {target}"]
+    for source in move.sources:
+        assert move.name in names[f"{source} --> {move.target}"]
 
 
 def test_an_outdated_diagram_is_drawn_again_and_the_rest_of_the_page_stays(tmp_path: Path) -> None:
