@@ -253,7 +253,6 @@ SHAPES = [
 ]
 
 
-
 def tell(scene: Scene, line: str) -> None:
     """What a handler under test looks for in the notes."""
     with (scene.app.dir / "notes.log").open("a") as notes:

@@ -478,6 +478,12 @@ class Pass:
             result.set_result(task.result())
 
 
+# What Python says of a step that is never awaited names the coroutine.
+Pass._run.__qualname__ = "Step.run"
+Pass._sleep.__qualname__ = "Step.sleep"
+Pass._wait_for.__qualname__ = "Step.wait_for"
+
+
 def _options(
     key: str, retries: int, backoff: "Delay", timeout: "Duration | None", retry: bool
 ) -> Options:
