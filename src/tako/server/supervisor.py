@@ -24,6 +24,7 @@ _SOLOS = 4  # workers of isolated runs at one time
 _SOON = 0.05  # s between looks at a group that has a worker
 _FIRST_DELAY = 0.1  # s after the first failure; doubled by each further one
 _LAST_DELAY = {True: 30.0, False: 60.0}  # s; a group that always has workers: sooner
+_MARGIN = 0.01  # s: timers may be early
 _RECONNECT = 1.0  # s that workers of an earlier server have to come back before we start others
 
 
@@ -36,7 +37,10 @@ class _Trouble:
         self.seen: Fingerprint | None = None  # the code that failed
         self.stuck = 0  # looks at work that no loaded module can do
         self.stuck_until = 0.0
-        self.complained: list[str] = []
+        self.complained: set[str] = set()
+
+    def forgive(self) -> None:
+        self.failures, self.not_before = 0, 0.0
 
     def failed(self, seen: Fingerprint, longest: float) -> float:
         self.failures += 1
@@ -190,16 +194,16 @@ class Supervisor:
         """Whether a new worker would know one of these workflows, as far as we can tell."""
         trouble = self._troubles.setdefault(group, _Trouble())
         if self._loaded is None or self._loaded.intersection(names):
-            trouble.complained, trouble.stuck, trouble.stuck_until = [], 0, 0.0
             return True
         if fingerprint(self._app.dir) != self._seen:
             return True
-        if trouble.complained != names:
-            trouble.complained = list(names)
-            _log.error("runs are ready that no loaded module can execute: %s", ", ".join(names))
+        if new := set(names) - trouble.complained:
+            trouble.complained |= new
+            named = ", ".join(sorted(new))
+            _log.error("runs are ready that no loaded module can execute: %s", named)
         delay = trouble.look_again_in(_LAST_DELAY[False])
         if delay is not None:
-            self._look_later(group, delay)
+            self._look_later(group, delay + _MARGIN)
         return False
 
     async def _start(self, group: str, count: int, *, solo: bool = False) -> None:
@@ -220,7 +224,7 @@ class Supervisor:
         if trouble is None or wait <= 0:
             return True
         if fingerprint(self._app.dir) != trouble.seen:
-            trouble.failures = 0  # the code was changed: perhaps repaired
+            trouble.forgive()  # the code was changed: perhaps repaired
             return True
         return False  # `_failed` has set a timer
 
@@ -231,6 +235,8 @@ class Supervisor:
         process = self.fleet.processes.get(session.worker_id)
         self._expected.discard(session.worker_id)
         self._loaded = frozenset(session.names)
+        for trouble in self._troubles.values():
+            trouble.complained -= self._loaded
         self._catalogue.failures.pop(session.group, None)
         if process is not None:
             process.registered = True
@@ -253,7 +259,7 @@ class Supervisor:
         claimed = process.has_claimed or (session is not None and session.has_claimed)
         self.changed.set()
         if claimed:
-            self._troubles.pop(group, None)
+            self._troubles.setdefault(group, _Trouble()).forgive()
         elif not process.registered:
             why = f"worker {process.pid} {how} before it was ready; its output says why"
             self._failed(group, why, process.seen)
