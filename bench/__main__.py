@@ -1,0 +1,93 @@
+"""`python -m bench [NAME ...] [--quick]`: measure, print the table, write the results."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import uvloop
+
+from bench import report
+from bench.families import broadcast, imports, killed, parked, resume, runs, signals, steps, wake
+from bench.figures import Row
+from bench.floors import Floors
+from bench.rig import Bench
+
+_ROOT = Path(__file__).parent.parent
+_RESULTS = Path(__file__).parent / "results"
+_SCRATCH = _ROOT / ".tako"
+
+FAMILIES: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
+    "steps": steps.sequential,
+    "steps50": steps.concurrent,
+    "runs": runs.drained,
+    "signals": signals.measure,
+    "wake": wake.by_fork,
+    "wake-exec": wake.by_exec,
+    "killed": killed.measure,
+    "disk": parked.disk,
+    "memory": parked.memory,
+    "idle": parked.idle,
+    "rest": parked.rest,
+    "import": imports.measure,
+    "broadcast": broadcast.measure,
+    "resume": resume.measure,
+}
+
+
+def main() -> None:
+    options = _options()
+    _SCRATCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.scratch) as folder:
+        bench = Bench(Path(folder), options.quick, Floors(Path(folder)))
+        rows = uvloop.run(_until_told(_measure(bench, options.names or list(FAMILIES))))
+        bench.notes["fsync of 4 KiB"] = f"{bench.floors.fsync():.3f} ms"
+    report.show(rows, bench.notes)
+    report.write(rows, options.out or _RESULTS / _file(options.quick))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(FAMILIES))
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it work at all")
+    parser.add_argument("--out", type=Path, help="where the results go")
+    parser.add_argument("--scratch", type=Path, default=_SCRATCH, help="where the stores are made")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in FAMILIES]
+    if unknown:
+        parser.error(f"no figure is named {unknown[0]}: there are {', '.join(FAMILIES)}")
+    return options
+
+
+def _file(quick: bool) -> str:
+    return "quick.json" if quick else "latest.json"
+
+
+async def _until_told(work: Coroutine[Any, Any, list[Row]]) -> list[Row]:
+    """SIGTERM and Ctrl-C cancel the work, which stops its servers."""
+    task = asyncio.create_task(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        sys.exit("stopped before the end")
+
+
+async def _measure(bench: Bench, names: list[str]) -> list[Row]:
+    rows: list[Row] = []
+    for name in names:
+        start = monotonic()
+        print(f"{name} ...", end=" ", flush=True)
+        rows += await FAMILIES[name](bench)
+        print(f"{monotonic() - start:.0f} s", flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""One-step runs in a second, from the first enqueue to the last end."""
+
+from time import perf_counter
+
+from bench.apps.work.workflows.steps import one_step
+from bench.figures import FIGURES, Row
+from bench.rig import App, Bench, rows_of, serve
+
+_LAST = 200  # runs go in the order they came: the last to end is among the last to come
+
+
+async def drained(bench: Bench) -> list[Row]:
+    app = bench.app("work")
+    async with serve(app):
+        await (await one_step.enqueue(0)).result()
+        count, times = bench.size(10_000, 500), range(bench.size(5, 2))
+        pairs = [(await _rate(app, count), bench.floors.batched_inserts()) for _ in times]
+        return [FIGURES["one-step runs, enqueued and drained"].of_pairs(pairs)]
+
+
+async def _rate(app: App, count: int) -> float:
+    start = perf_counter()
+    handles = await one_step.enqueue_many(range(count))
+    for handle in handles[-_LAST:]:
+        await handle.result()
+    rate = count / (perf_counter() - start)
+    left = rows_of(app, "SELECT count(*) FROM runs WHERE state <> 'succeeded'")[0][0]
+    assert left == 0, f"{left} runs had not ended when the last did"
+    return rate
