@@ -1,5 +1,7 @@
 """A run comes in: once, at its time, of a workflow that is known."""
 
+from typing import Any
+
 import pytest
 
 from tako.commands import Enqueue, Enqueued, ListWorkflows
@@ -75,7 +77,7 @@ def test_run_at_wins_over_delay(driver: Driver) -> None:
 
 @pytest.mark.parametrize("when", [{"run_at": START}, {"run_at": START - 1}, {"delay": 0}])
 def test_a_run_for_a_moment_that_has_come_is_ready_at_once(
-    driver: Driver, when: dict[str, int]
+    driver: Driver, when: dict[str, Any]
 ) -> None:
     run_id = driver.enqueue(**when)
     assert driver.get(run_id).run_at is None

@@ -281,26 +281,27 @@ DELETE FROM steps WHERE run_id = ? AND outcome = 'failed';
 
 -- name: due_runs
 SELECT seq, worker_group FROM runs
-WHERE state = 'pending' AND run_at IS NOT NULL AND run_at <= ? ORDER BY run_at LIMIT ?;
+WHERE state = 'pending' AND run_at IS NOT NULL AND run_at <= ? ORDER BY run_at, seq LIMIT ?;
 
 -- name: make_ready
 UPDATE runs SET run_at = NULL WHERE seq = ?;
 
 -- name: due_waiters
 SELECT seq, run_id, name, kind, event, deadline, schema_id, attempt, created_at
-FROM event_waiters WHERE deadline IS NOT NULL AND deadline <= ? ORDER BY deadline LIMIT ?;
+FROM event_waiters WHERE deadline IS NOT NULL AND deadline <= ? ORDER BY deadline, seq LIMIT ?;
 
 -- name: expired_runs
 SELECT id, timeout FROM runs
 WHERE expires_at IS NOT NULL AND expires_at <= ? AND state IN ('pending', 'running', 'waiting')
-ORDER BY expires_at LIMIT ?;
+ORDER BY expires_at, seq LIMIT ?;
 
 -- name: expired_leases
 SELECT DISTINCT worker_id FROM runs WHERE state = 'running' AND lease_until <= ?;
 
 -- name: delete_expired_events
 DELETE FROM events WHERE seq IN (
-  SELECT seq FROM events WHERE expires_at <= ? AND state <> 'spreading' LIMIT ?);
+  SELECT seq FROM events WHERE expires_at <= ? AND state <> 'spreading'
+  ORDER BY expires_at, seq LIMIT ?);
 
 -- name: next_due
 SELECT min(at) FROM (
