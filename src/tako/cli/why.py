@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tako.cli.output import ago, clock
 from tako.commands import ListRuns, WorkflowList
-from tako.model import Run, RunState, Waiter, WorkflowInfo
+from tako.model import BrokenModule, Run, RunState, Waiter, WorkflowInfo
 
 
 class Scene(NamedTuple):
@@ -53,7 +53,15 @@ def _not_claimed(scene: Scene) -> str:
             f"No worker knows workflow {run.workflow!r}: was it renamed or removed? "
             "Put it back, or cancel the run."
         )
+    if home := next((m for m in scene.known.broken if _is_in(info, m)), None):
+        return f"Its module does not load, {home.error.splitlines()[0]}\nMend it: the run is kept."
     return _ready(scene, info)
+
+
+def _is_in(info: WorkflowInfo, module: BrokenModule) -> bool:
+    """Whether the workflow was last seen in this module."""
+    path = module.module.replace(".", "/")
+    return info.source.partition(":")[0] in (f"{path}.py", f"{path}/__init__.py")
 
 
 def _ready(scene: Scene, info: WorkflowInfo) -> str:

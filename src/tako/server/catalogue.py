@@ -37,12 +37,14 @@ class Catalogue:
         self.workflows = {w.name: w for w in known.workflows}
         self.broken = list(known.broken)
         self.failures: dict[str, str] = {}
+        self._gone: set[str] = set()  # known, but not loaded while something is broken
 
     def learn(self, register: Register) -> None:
         """What the newest registration says holds, as in the store."""
         loaded = {w.name: w for w in register.workflows}
         self.workflows = {**self.workflows, **loaded} if register.broken else loaded
         self.broken = list(register.broken)
+        self._gone = self.workflows.keys() - loaded.keys()
 
     @property
     def limited(self) -> bool:
@@ -62,7 +64,8 @@ class Catalogue:
             group = c.group or (info.group if info else "default")
             if group in self.failures:
                 return f"the run is kept, but no worker starts: {self.failures[group]}"
-        if info is not None or not (self.workflows or self.broken):
+        loads = info is not None and c.workflow not in self._gone
+        if loads or not (self.workflows or self.broken):
             return None
         return (
             f"the run is kept, but no loaded module has a workflow {c.workflow!r}"
