@@ -32,7 +32,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     scenes: list[Scene] = []
 
     def begin(
-        files: Mapping[str, str], *, toml: str = QUICK, name: str = "app", serve: bool = True,
+        files: Mapping[str, str],
+        *,
+        toml: str = QUICK,
+        name: str = "app",
+        serve: bool = True,
         **options: Any,
     ) -> Scene:
         scene = make_scene(tmp_path, files, toml=toml, name=name)

@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -52,7 +52,7 @@ class Proxy:
         self._conversations: set[asyncio.Task[None]] = set()
         self._striking: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Proxy":
+    async def __aenter__(self) -> Self:
         self._path.rename(self._real)
         self._server = await asyncio.start_unix_server(self._accept, self._path)
         return self

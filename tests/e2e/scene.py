@@ -81,6 +81,11 @@ class Scene:
         path = self.app.dir / "notes.log"
         return path.read_text().splitlines() if path.exists() else []
 
+    def note(self, line: str) -> None:
+        """Note something from outside, which workflows may hold for."""
+        with (self.app.dir / "notes.log").open("a") as notes:
+            notes.write(f"{line}\n")
+
     def count(self, line: str) -> int:
         return self.notes().count(line)
 

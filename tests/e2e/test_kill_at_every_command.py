@@ -165,7 +165,7 @@ async def killed(pid: int) -> None:
 async def test_a_run_survives_a_kill_at_every_command(
     victim: str, when: str, tmp_path: Path
 ) -> None:
-    """"after": the server has executed the command, and nobody has heard its answer."""
+    """ "after": the server has executed the command, and nobody has heard its answer."""
     limit = asyncio.Semaphore(AT_ONCE)
 
     async def night(number: int, label: str) -> str:
