@@ -172,9 +172,9 @@ class Worker:
 
     def _claimed(self, limit: int, done: "asyncio.Future[Any]") -> None:
         self._asked -= limit
+        error = None if done.cancelled() else done.exception()
         if done.cancelled() or self._done.done():
             return
-        error = done.exception()
         if error is not None:
             _log.error("cannot claim: %s", error)
             self._finish(EXIT_GONE if isinstance(error, Unavailable) else EXIT_REFUSED)
@@ -304,8 +304,14 @@ class Worker:
 
     async def _say_goodbye(self) -> None:
         """After this reply no claim of ours is left, and no run can come any more."""
+        goodbye = self._link.request(Claim(limit=0, solo=self._settings.solo))
+        if not self._passes:  # nothing is at stake: a server that is away is not waited for
+            await asyncio.wait([goodbye], timeout=_GOODBYE)
+            if not goodbye.done():
+                self._finish(EXIT_GONE)
+                return
         try:
-            await self._link.request(Claim(limit=0, solo=self._settings.solo))
+            await goodbye
         except TakoError:
             self._finish(EXIT_GONE)
             return
