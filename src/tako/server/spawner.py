@@ -116,14 +116,14 @@ class _ZygoteLink(asyncio.Protocol):
 
     async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._transport is not None
-        self._number += 1
+        self._number = number = self._number + 1  # another may ask before this one is answered
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._asked[self._number] = future
+        self._asked[number] = future
         try:
-            self._transport.write(encode_frame([(self._number, request)]))
+            self._transport.write(encode_frame([(number, request)]))
             return await future
         finally:
-            self._asked.pop(self._number, None)
+            self._asked.pop(number, None)
 
     def data_received(self, data: bytes) -> None:
         try:
