@@ -2,9 +2,13 @@
 
 import asyncio
 import inspect
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 import uvloop
+
+from tests.server.peers import close_all
 
 LONGEST = 60.0  # s for one test: only something that hangs takes longer
 
@@ -15,5 +19,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(pyfuncitem.obj(**arguments), LONGEST))
+        runner.run(_play(pyfuncitem.obj(**arguments)))
     return True
+
+
+async def _play(test: Coroutine[Any, Any, None]) -> None:
+    try:
+        await asyncio.wait_for(test, LONGEST)
+    finally:
+        await close_all()

@@ -32,6 +32,16 @@ from tests.support import AppFixture, make_app
 _decoder = msgspec.msgpack.Decoder(Responses)
 
 
+_open: list["Peer"] = []
+
+
+async def close_all() -> None:
+    """Close the connections of a test that has ended."""
+    while _open:
+        _open.pop().close()
+    await asyncio.sleep(0)
+
+
 class Peer:
     """One connection. Replies are matched by number; pushes are kept in ``pushes``."""
 
@@ -43,6 +53,7 @@ class Peer:
         self._replies: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
         self._listening = asyncio.create_task(self._listen())
+        _open.append(self)
 
     @classmethod
     async def connect(cls, path: Path) -> "Peer":
@@ -119,12 +130,9 @@ class Served:
 
     def __init__(self, app: AppFixture, server: Server) -> None:
         self.app, self.server = app, server
-        self._peers: list[Peer] = []
 
     async def peer(self) -> Peer:
-        peer = await Peer.connect(self.app.socket)
-        self._peers.append(peer)
-        return peer
+        return await Peer.connect(self.app.socket)
 
     async def worker(self, worker_id: str = "w1", **changes: Any) -> Peer:
         peer = await self.peer()
@@ -135,10 +143,6 @@ class Served:
         """What another program sees in the file now."""
         with closing(sqlite3.connect(f"file:{self.app.db}?mode=ro", uri=True)) as db:
             return db.execute(sql).fetchall()
-
-    def hang_up(self) -> None:
-        for peer in self._peers:
-            peer.close()
 
 
 HELLO = {
@@ -160,11 +164,10 @@ async def served(
     app = make_app(folder, HELLO if files is None else files, toml=toml)
     server = Server([load_app(app.dir)])
     await server.start()
-    inside = Served(app, server)
     try:
-        yield inside
+        yield Served(app, server)
     finally:
-        inside.hang_up()
+        await close_all()
         await server.stop(hurry=True)
 
 

@@ -127,7 +127,7 @@ async def test_a_broadcast_that_a_crash_cut_short_goes_on_with_the_next_server(
         worker = await app.worker(concurrency=2_000)
         await _park_many(worker, 1_200, "go")
         worker.send(Signal(new_id(), "go", "1"))
-        while not app.rows("SELECT 1 FROM events WHERE state = 'spreading'"):
+        while not app.rows("SELECT 1 FROM events WHERE state = 'spreading'"):  # noqa: ASYNC110
             await asyncio.sleep(0)
     async with served(tmp_path) as app:
         peer = await app.worker()
