@@ -266,13 +266,6 @@ class AppServer:
 
     # --- the end
 
-    def renew_workers(self) -> None:
-        """Let the workers finish what they have and go; new work starts others."""
-        for session in self.sessions:
-            self.sessions.drain_one(session)
-            session.peer.flush()
-        self.supervisor.look({session.group for session in self.sessions})
-
     async def close(self, hurry: asyncio.Event) -> None:
         """Let the workers finish, for as long as `drain` says or until ``hurry``; then end all."""
         self._stopping = True
