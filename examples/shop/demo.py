@@ -28,20 +28,31 @@ WHAT_TO_TRY = """
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     dev = Dev({name: os.environ.get(name, port) for name, port in free_ports(PORTS).items()})
     try:
-        dev.start()
-        print(WHAT_TO_TRY.format(web=dev.web), flush=True)
-        return dev.wait()
-    except KeyboardInterrupt:
-        return dev.stop() or 0
+        return show(dev)
+    except KeyboardInterrupt:  # again, while stopping: now
+        return 130
     except DidNotHappen as problem:
         print(f"demo: {problem}", file=sys.stderr)
         return 1
     finally:
         if left := dev.sweep():
-            print(f"demo: had to kill {left}", file=sys.stderr)
+            print(f"demo: killed {len(left)} processes that had not ended yet", file=sys.stderr)
+
+
+def show(dev: Dev) -> int:
+    """Run until Ctrl-C; the exit status of `tako dev`."""
+    try:
+        dev.start()
+        print(WHAT_TO_TRY.format(web=dev.web), flush=True)
+        return dev.wait()
+    except KeyboardInterrupt:
+        status = dev.stop()
+        print("\n  Everything is stopped.", flush=True)
+        return 1 if status is None else status
 
 
 if __name__ == "__main__":

@@ -46,7 +46,12 @@ class Dev:
         """Start it and wait until the shop answers; returns its process id."""
         command = [*tako(), "dev"]
         self._process = subprocess.Popen(
-            command, cwd=HERE, env=self._env | env, stdout=self._log, stderr=self._log
+            command,
+            cwd=HERE,
+            env=self._env | env,
+            stdout=self._log,
+            stderr=self._log,
+            process_group=0,  # a Ctrl-C reaches us only, and `stop` passes it on, once
         )
         until("the shop answers", self._answers, seconds=60)
         return self._process.pid
