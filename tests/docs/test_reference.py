@@ -174,3 +174,27 @@ def anchors(page: Path) -> set[str]:
     """What its headings are called, as GitHub makes it."""
     headings = re.findall(r"(?m)^#+ (.*)$", page.read_text())
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# --- the map of the code
+
+
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+HOME = ROOT / "src" / "tako"
+FILES = sorted(set(re.findall(r"`([\w/]+\.(?:py|sql))`", ARCHITECTURE)))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_that_the_architecture_names_exists(name: str) -> None:
+    assert (HOME / name).exists() or list(HOME.glob(f"*/{name}")), name
+
+
+@pytest.mark.parametrize(("name", "file"), re.findall(r"`(\w+)` in `([\w/.]+)`", ARCHITECTURE))
+def test_every_name_that_the_architecture_puts_into_a_file_is_there(name: str, file: str) -> None:
+    assert re.search(rf"\b{name}\b", (HOME / file).read_text())
+
+
+def test_every_house_is_in_the_architecture() -> None:
+    houses = {p.name for p in HOME.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    named = {name for name in houses if re.search(rf"`{re.escape(name)}[`/]", ARCHITECTURE)}
+    assert houses - named - {"__init__.py", "__main__.py"} == set()
