@@ -68,13 +68,15 @@ _SOURCES = {_PUBLIC.get(n, n): (home, n) for home, ns in _HOMES.items() for n in
 __all__ = list(_SOURCES)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _SOURCES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home, inner = _SOURCES[name]
-    value = getattr(import_module(f"{__name__}.{home}"), inner)
-    setattr(sys.modules[__name__], name, value)
-    return value
+if not TYPE_CHECKING:  # else every misspelt name would pass as one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _SOURCES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home, inner = _SOURCES[name]
+        value = getattr(import_module(f"{__name__}.{home}"), inner)
+        setattr(sys.modules[__name__], name, value)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -178,6 +178,15 @@ class Step(_Face):
         event: str,
         type: type[T],
         *,
+        timeout: None = None,
+        name: str | None = None,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def wait_for(
+        self,
+        event: str,
+        type: type[T],
+        *,
         timeout: Duration | None = None,
         name: str | None = None,
     ) -> Coroutine[Any, Any, T | None]: ...
@@ -300,6 +309,15 @@ class SyncStep(_Face):
         """Like `Step.sleep_until`."""
         self._pass.block_on(self._pass.sleep_until(name, when))
 
+    @overload
+    def wait_for(
+        self,
+        event: str,
+        type: type[T],
+        *,
+        timeout: None = None,
+        name: str | None = None,
+    ) -> T: ...
     @overload
     def wait_for(
         self,

@@ -1,0 +1,89 @@
+"""One real app, served for all tests of the client; run ids and events are each test's own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import tako
+from tests.support import AppFixture, ServerProcess, make_app, server
+
+WORKFLOWS = """
+    import asyncio
+    from dataclasses import dataclass
+    from datetime import timedelta
+
+    import tako
+    from tako import Step, SyncStep, workflow
+
+
+    @dataclass
+    class Order:
+        id: str
+        total: int
+
+
+    @dataclass
+    class Receipt:
+        order: Order
+        paid: bool
+
+
+    @workflow("pay")
+    async def pay(payload: Order, step: Step) -> Receipt:
+        return Receipt(payload, True)
+
+
+    @workflow("greet")
+    async def greet(payload: str, step: Step) -> str:
+        return f"hello {payload}"
+
+
+    @workflow("ask")
+    async def ask(payload: str, step: Step) -> object:
+        return await step.wait_for(payload)
+
+
+    @workflow("break", retries=0)
+    async def break_(payload: str, step: Step) -> None:
+        await step.run("note", str, payload)
+        raise LookupError(f"no {payload}")
+
+
+    @workflow("bail")
+    async def bail(payload: str, step: Step) -> None:
+        step.bail(payload)
+
+
+    async def enqueue_greet(name: str) -> str:
+        return (await greet.enqueue(name)).id
+
+
+    @workflow("parent")
+    async def parent(payload: str, step: Step) -> str:
+        child = await step.run("enqueue", enqueue_greet, payload)
+        return await tako.Handle(child).result(timeout=10)
+
+
+    @workflow("sync-parent")
+    def sync_parent(payload: str, step: SyncStep) -> str:
+        return greet.enqueue_sync(payload).result_sync(timeout=10)
+"""
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
+    return make_app(tmp_path_factory.mktemp("client"), {"workflows/all.py": WORKFLOWS})
+
+
+@pytest.fixture(scope="session")
+def running(app: AppFixture) -> Iterator[ServerProcess]:
+    with server(app) as started:
+        yield started
+
+
+@pytest.fixture
+def served(app: AppFixture, running: ServerProcess) -> Iterator[AppFixture]:
+    """The app, with a server, as the one that this process talks to."""
+    tako.configure(app=app.dir)
+    yield app
+    tako.configure()
