@@ -1,7 +1,6 @@
 """One app in the server: its store, socket, batch, timer and supervisor, and what joins them."""
 
 import asyncio
-import contextlib
 import logging
 from typing import Any
 
@@ -57,6 +56,7 @@ class AppServer:
         self._tasks = Tasks()
         self._folder = DataFolder(config)
         self._stopping = False
+        self._death = False  # in the batch that is being answered
 
     # --- start
 
@@ -69,10 +69,21 @@ class AppServer:
             raise
 
     async def _open(self) -> None:
-        config = self.config
         self._loop = asyncio.get_running_loop()
-        self._store = open_store(config.db)
-        known = (await self._store.execute([ListWorkflows()], 0)).replies[0]
+        self._listener = Listener(self.config.socket, self)
+        self._store = open_store(self.config.db)
+        try:
+            known = (await self._store.execute([ListWorkflows()], 0)).replies[0]
+            self._join(known)
+            await self._listener.open()
+        except BaseException:
+            self._store.close()
+            raise
+        self._tasks.start(self._batch.run())
+        await self._take_over()
+
+    def _join(self, known: WorkflowList) -> None:
+        config = self.config
         self.catalogue = Catalogue(known)
         self.sessions = Sessions(config.defaults.lease.ms)
         self._batch = Batch(self._store, self.sessions, self._on_effects)
@@ -90,10 +101,6 @@ class AppServer:
         )
         self._unknown = Unknown(self._batch.add, self.supervisor.discover, self.catalogue.unknown)
         self._set_hooks()
-        self._listener = Listener(config.socket, self)
-        await self._listener.open()
-        self._tasks.start(self._batch.run())
-        await self._take_over()
 
     def _set_hooks(self) -> None:
         self._batch.hooks = {
@@ -218,6 +225,7 @@ class AppServer:
         if type(reply) is Error:
             self._loop.call_later(_AFTER_TROUBLE, self._batch.add, c)
         else:
+            self._death = True
             self.supervisor.fleet.forget(c.worker_id)
 
     # --- what replies become on their way out
@@ -245,7 +253,8 @@ class AppServer:
         if effects.timed:
             self._timers.changed()
         if effects.ready:
-            self.supervisor.look(effects.ready)
+            self.supervisor.look(effects.ready, at_once=self._death)
+        self._death = False
         if effects.ended:
             self._awaited.ended(effects.ended)
         if effects.spreading:
@@ -275,9 +284,11 @@ class AppServer:
         await self._workers_gone(until, hurry)
         self._kill_all()
         await self._workers_gone(monotonic() + _GRACE, None)
-        await self._batch.finish()
         self._timers.close()
         self._listener.close()
+        for peer in self._peers:
+            peer.pause()
+        await self._batch.finish()
         for peer in list(self._peers):
             peer.close()
         self.supervisor.close()
@@ -301,9 +312,9 @@ class AppServer:
             hurried.cancel()
 
     def _kill_all(self) -> None:
-        for process in list(self.supervisor.fleet.processes.values()):
-            _log.warning("worker %d did not end in time and is killed", process.pid)
-            self.supervisor.fleet.kill(process.worker_id)
+        fleet = self.supervisor.fleet
+        for worker_id in {*fleet.processes, *self.sessions.by_id}:
+            _log.warning("worker %s did not end in time and is killed", worker_id)
+            fleet.kill(worker_id)
         for session in list(self.sessions):
-            with contextlib.suppress(OSError):
-                session.peer.hang_up("it did not end in time")
+            session.peer.hang_up("it did not end in time")

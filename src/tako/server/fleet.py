@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from tako.clock import monotonic
 from tako.config import AppConfig, GroupConfig
 from tako.ids import new_id
 from tako.server.catalogue import Fingerprint, fingerprint
@@ -18,6 +17,7 @@ from tako.server.tasks import Tasks
 _log = logging.getLogger("tako.server")
 
 _REPORT_WITHIN = 0.05  # s in which the exit of a worker whose connection dropped is known
+_SLOW = 30.0  # s after which a worker should have loaded its modules
 _SOLO_IDLE = 1.0  # s
 
 
@@ -30,7 +30,6 @@ class Process:
         self.group = group
         self.solo = solo
         self.seen = seen  # the code it was started with, or an older one than it loads
-        self.started = monotonic()
         self.registered = False
         self.has_claimed = False
         self.leaving = False
@@ -74,6 +73,7 @@ class Fleet:
             spawned = await self._spawner.fork(*args)
         process = Process(f"{spawned.pid}-{token}", spawned.pid, group, solo, seen)
         self.processes[process.worker_id] = process
+        asyncio.get_running_loop().call_later(_SLOW, _warn_if_slow, process)
         self._tasks.start(self._watch(process, spawned.exited))
         return process
 
@@ -131,14 +131,23 @@ class Fleet:
         return is_alive(worker_id, self._boxes)
 
     def kill(self, worker_id: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to a worker of ours; one that is gone is left alone."""
+        """Send a signal to a worker, ours or an earlier server's, but to nobody else."""
         process = self.processes.get(worker_id)
-        if process is not None and not process.ended.done():
+        ours = process is not None and not process.ended.done()
+        if ours or has_mapped(worker_id, self._boxes):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process.pid, number)
+                os.kill(int(worker_id.partition("-")[0]), number)
 
     def close(self) -> None:
         self._tasks.cancel()
+
+
+def _warn_if_slow(process: Process) -> None:
+    if not process.registered and not process.ended.done():
+        _log.warning(
+            "worker %d of group %s still loads its modules, after %.0f s",
+            *(process.pid, process.group, _SLOW),
+        )
 
 
 def _idle_timeout(config: GroupConfig, solo: bool) -> float | None:
@@ -163,12 +172,18 @@ def is_alive(worker_id: str, boxes: Path) -> bool:
     head = worker_id.partition("-")[0]
     if not head.isdigit():
         return True  # not one that we have started: its lease tells
+    if (boxes / worker_id).exists():
+        return has_mapped(worker_id, boxes)
+    return Path(f"/proc/{head}").exists()
+
+
+def has_mapped(worker_id: str, boxes: Path) -> bool:
+    """Whether the process that a worker id begins with has that worker's black box open."""
     try:
-        maps = Path(f"/proc/{head}/maps").read_text(encoding="utf-8", errors="replace")
+        maps = Path(f"/proc/{worker_id.partition('-')[0]}/maps").read_bytes()
     except OSError:
         return False
-    box = boxes / worker_id
-    return str(box) in maps or not box.exists()
+    return os.fsencode(boxes / worker_id) in maps
 
 
 async def gone(pid: int) -> None:

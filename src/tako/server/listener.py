@@ -134,27 +134,24 @@ def _credentials(transport: asyncio.Transport) -> tuple[int, int]:
 
 
 class Listener:
-    """The socket file, 0600, and everyone connected to it."""
+    """The socket file, 0600. Raises ConfigError if its path is too long for a socket."""
 
     def __init__(self, path: Path, hub: Hub) -> None:
+        size = len(os.fsencode(path))
+        if size > _PATH_LIMIT:
+            raise ConfigError(
+                f"the path of the socket, {path}, has {size} bytes; at most {_PATH_LIMIT} are "
+                "possible: set a shorter data_dir in tako.toml or TAKO_DATA_DIR"
+            )
         self.path = path
         self._hub = hub
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
-        """Listen. A socket file left by a server that died is replaced: we hold the lock.
-
-        Raises ConfigError if the path is too long for a socket.
-        """
-        name = os.fsencode(self.path)
-        if len(name) > _PATH_LIMIT:
-            raise ConfigError(
-                f"the path of the socket, {self.path}, has {len(name)} bytes; at most "
-                f"{_PATH_LIMIT} are possible: set a shorter data_dir in tako.toml or TAKO_DATA_DIR"
-            )
+        """Listen. A socket file left by a server that died is replaced: we hold the lock."""
         self.path.unlink(missing_ok=True)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(name)
+        sock.bind(os.fsencode(self.path))
         self.path.chmod(0o600)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(

@@ -99,13 +99,13 @@ class Supervisor:
         self._patient_until = monotonic() + _RECONNECT if self._expected else 0.0
         self.look({"default", *self._app.groups, *self._catalogue.groups()})
 
-    def look(self, groups: Iterable[str]) -> None:
+    def look(self, groups: Iterable[str], *, at_once: bool = False) -> None:
         """Something may be ready in these groups, or their workers changed."""
-        if self._dirty.issuperset(groups) or self._stopping:
+        if (self._dirty.issuperset(groups) and not at_once) or self._stopping:
             return
         self._dirty.update(groups)
         busy = any(not s.leaving for s in self._sessions if s.group in self._dirty)
-        self._look_in(_SOON if busy else 0.0)
+        self._look_in(_SOON if busy and not at_once else 0.0)
 
     def _look_in(self, delay: float) -> None:
         at = monotonic() + delay

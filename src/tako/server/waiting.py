@@ -1,10 +1,13 @@
 """Requests whose answer comes later: ends of runs, broadcasts, workflows not known yet."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from tako.commands import Await, Command, Enqueue, Error, Reply, RunReply, Signal, Signalled, Spread
 from tako.model import ENDED
 from tako.server.listener import Peer
+
+_PATIENCE = 15.0  # s for a worker to load the code before a name is refused
 
 Asker = tuple[Peer, int]
 Add = Callable[[Command, Peer | None, int], None]  # into the next batch
@@ -75,18 +78,24 @@ class Unknown:
         self._explain = explain
         self._held: list[tuple[Peer, int, Enqueue]] = []
         self._asked_twice: set[Asker] = set()
+        self._late: asyncio.TimerHandle | None = None
 
     def refused(self, peer: Peer, number: int, c: Enqueue, reply: Error) -> Reply | None:
         """Hold it if a fresh look at the code may help; else say what is known."""
         asker = (peer, number)
         if asker not in self._asked_twice and self._discover():
             self._held.append((peer, number, c))
+            if self._late is None:
+                self._late = asyncio.get_running_loop().call_later(_PATIENCE, self.try_again)
             return None
         self._asked_twice.discard(asker)
         return Error(reply.code, self._explain(c.workflow))
 
     def try_again(self) -> None:
-        """A worker has told what it loaded, or none can be had."""
+        """A worker has told what it loaded, or none can be had in time."""
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
         held, self._held = self._held, []
         for peer, number, command in held:
             if not peer.closed:
