@@ -145,6 +145,8 @@ class Database:
     def _set_up(self, readonly: bool) -> None:
         connection = self._connection
         connection.set_busy_timeout(_BUSY_MS)
+        # Else SQLite plans a statement anew whenever its values change.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         for pragma in ("foreign_keys=OFF", f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
             connection.pragma(*_split(pragma))
         self._check_owner()
