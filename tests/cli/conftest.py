@@ -1,0 +1,94 @@
+"""Apps with a life behind them, for commands that look at it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tako
+from tests.support import AppFixture, make_app, server
+
+WORKFLOWS = """
+    from tako import Step, workflow
+
+
+    def note(text: str) -> str:
+        return f"noted {text}"
+
+
+    @workflow("greet")
+    async def greet(payload: str, step: Step) -> str:
+        return await step.run("note", note, payload)
+
+
+    @workflow("ask", timeout="30d")
+    async def ask(payload: str, step: Step) -> object:
+        await step.run("note", note, payload)
+        return await step.wait_for(f"answer:{payload}", timeout="7d")
+
+
+    @workflow("nap")
+    async def nap(payload: str, step: Step) -> None:
+        await step.sleep("long", "1h")
+
+
+    @workflow("break", retries=0)
+    async def break_(payload: str, step: Step) -> None:
+        raise LookupError(f"no {payload}")
+
+
+    @workflow("later", retries=3, backoff=3600)
+    async def later(payload: str, step: Step) -> None:
+        raise ConnectionError("the bank is closed")
+"""
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
+    return make_app(tmp_path_factory.mktemp("cli"), {"workflows/all.py": WORKFLOWS})
+
+
+@pytest.fixture(scope="session")
+def _server(app: AppFixture) -> Iterator[None]:
+    with server(app):
+        yield
+
+
+@pytest.fixture
+def served(app: AppFixture, _server: None) -> Iterator[AppFixture]:
+    """The app with its server up, and this process talking to it."""
+    tako.configure(app=app.dir)
+    yield app
+    tako.configure()
+
+
+@pytest.fixture(scope="session")
+def left(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
+    """An app whose server is down, and what it has left: runs in every state."""
+    app = make_app(tmp_path_factory.mktemp("left"), {"workflows/all.py": WORKFLOWS})
+    tako.configure(app=app.dir)
+    with server(app) as started:
+        tako.enqueue_sync("greet", "ana", run_id="succeeded").result_sync(timeout=20)
+        tako.enqueue_sync("ask", "ben", run_id="cancelled").cancel_sync("asked twice")
+        with pytest.raises(tako.RunFailed):
+            tako.enqueue_sync("break", "cleo", run_id="failed").result_sync(timeout=20)
+        tako.enqueue_sync("greet", "dan", run_id="delayed", delay="1h", unique_key="dan")
+        for name, run_id in (("ask", "waiting"), ("nap", "sleeping")):
+            _until(tako.enqueue_sync(name, "eve", run_id=run_id), "waiting")
+        _until(tako.enqueue_sync("later", "fay", run_id="retried"), "pending", attempt=2)
+        tako.signal_sync("nobody-asked", {"x": 1})
+        started.terminate()
+    tako.configure()
+    return app
+
+
+def _until(handle: "tako.Handle[object]", state: str, attempt: int = 1) -> None:
+    run = handle.status_sync()
+    while (run.state, run.attempt) != (state, attempt):
+        assert run.finished_at is None, run
+        run = handle.status_sync()
+
+
+@pytest.fixture
+def never_started(tmp_path: Path) -> AppFixture:
+    return make_app(tmp_path, {"workflows/all.py": WORKFLOWS})
