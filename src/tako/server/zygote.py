@@ -88,9 +88,9 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import_module(WORKER)
-    with contextlib.suppress(ImportError):
-        import uvloop  # noqa: F401  # the workers', imported once
+    for name in (WORKER, "uvloop", "tomllib"):  # what each worker needs, imported once
+        with contextlib.suppress(ImportError):
+            import_module(name)
     gc.collect()
     gc.freeze()
     _serve(fd, exits)
