@@ -60,6 +60,15 @@ FILES = {
             step.wait_for(f"go:{key}")
             return found
 
+        async def number_of(n: int) -> int:
+            return n
+
+        @workflow("many-steps")
+        def many_steps(key: str, step: SyncStep) -> int:
+            total = sum(step.run("s", number_of, n) for n in range(500))
+            step.wait_for(f"go:{key}")
+            return total
+
         @workflow("busy-thread")
         def busy_thread(key: str, step: SyncStep) -> str:
             note(f"{key} pass")
@@ -132,6 +141,13 @@ async def test_threads_of_a_handler_may_take_steps_of_their_own_names(
     await in_state(run, "waiting")
     await tako.signal(f"go:{key}")
     assert await run.result(timeout=10) == [0, 2, 4]
+
+
+async def test_a_plain_handler_is_resumed_with_all_its_steps(scene: Scene, key: str) -> None:
+    run = await tako.enqueue("many-steps", key)
+    await in_state(run, "waiting", timeout=20)
+    await tako.signal(f"go:{key}")
+    assert await run.result(timeout=10) == sum(range(500))
 
 
 async def test_a_handler_whose_own_thread_is_busy_stays(scene: Scene, key: str) -> None:

@@ -182,9 +182,8 @@ FILES = {
 
         @workflow("many-steps")
         async def many_steps(key: str, step: Step) -> int:
-            total = 0
-            for n in range(2500):
-                total += await step.run("s", number_of, n)
+            calls = [step.run("s", number_of, n) for n in range(2500)]
+            total = sum(await asyncio.gather(*calls))
             await step.wait_for(f"go:{key}")
             return total
 

@@ -1,6 +1,7 @@
 """A worker process: `main` runs one until it is idle, told to go, or left by the server."""
 
 import asyncio
+import gc
 import os
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def main(settings: WorkerSettings) -> None:
     os.chdir(settings.app_dir)
     settings = _named(settings)
     found = discover(Path(settings.app_dir))
+    gc.freeze()  # what is loaded stays: no collection need look at it
     loop = new_loop()
     asyncio.set_event_loop(loop)
     try:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def _marking(init: Callable[..., None]) -> Callable[..., None]:
     if getattr(init, _MARK, False):  # marked before: a second worker in this process
         return init
 
+    @wraps(init)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         init(self, *args, **kwargs)
         pass_ = current_pass.get()

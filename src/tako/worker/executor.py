@@ -1,7 +1,6 @@
 """One claimed run to its outcome: load, decode, call the handler, and say what came of it."""
 
 import asyncio
-import threading
 from contextlib import suppress
 from random import random
 from typing import Any
@@ -12,6 +11,7 @@ from tako.errors import Bailed, Failed, Parked
 from tako.step import Step, SyncStep
 from tako.worker import failures
 from tako.worker.replay import Pass
+from tako.worker.threads import HandlerThread
 
 Outcome = Succeed | Bail | Fail
 
@@ -50,25 +50,28 @@ async def _attempt(pass_: Pass) -> Outcome | None:
 
 
 async def _load_the_rest(pass_: Pass) -> None:
-    run, more = pass_.run, pass_.run.more
+    run = pass_.run
+    steps, more = run.steps, run.more
     while more:
-        last = next(reversed(pass_.records))
-        loaded = await pass_.insist(Load(run.id, run.lease_id, last))
+        loaded = await pass_.insist(Load(run.id, run.lease_id, steps[-1].name))
         assert isinstance(loaded, Loaded)
-        pass_.records.update((record.name, record) for record in loaded.steps)
-        more = loaded.more
+        steps, more = loaded.steps, loaded.more
+        pass_.records.update((record.name, record) for record in steps)
 
 
 async def _call_handler(pass_: Pass, payload: Any) -> Any:
     handler = pass_.workflow.handler
     if pass_.workflow.is_async:
         return await handler(payload, Step(pass_))
-    pass_.thread_task = asyncio.current_task()
+    task = asyncio.current_task()
+    assert task is not None
+    pass_.thread = HandlerThread(pass_, task)
     return await pass_.services.handlers.call(_in_thread, pass_, payload)
 
 
 def _in_thread(pass_: Pass, payload: Any) -> Any:
-    pass_.thread = threading.current_thread()
+    assert pass_.thread is not None
+    pass_.thread.enter()
     return pass_.workflow.handler(payload, SyncStep(pass_))
 
 

@@ -49,7 +49,7 @@ def _back(pass_: Any) -> None:
 def _noted(handle: asyncio.TimerHandle, callback: Callable[..., Any]) -> asyncio.TimerHandle:
     pass_ = current_pass.get()
     if pass_ is not None and _is_deadline(callback):
-        pass_.deadlines.append(handle)
+        pass_.note_deadline(handle)
     return handle
 
 

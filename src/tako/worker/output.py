@@ -63,7 +63,8 @@ def prefix_output() -> None:
     sys.stdout = PrefixedLines(sys.stdout, prefix)
     sys.stderr = PrefixedLines(sys.stderr, prefix)
     if not logging.root.handlers:
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger("tako").setLevel(logging.INFO)
 
 
 def finish_output() -> None:

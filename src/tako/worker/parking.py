@@ -122,8 +122,11 @@ class Parking:
         pass_ = self._pass
         if pass_.busy_outside():
             return False
+        thread = pass_.thread
         return all(
-            pass_.in_step_call if task is pass_.thread_task else at_rest(task, pass_.tasks, pass_)
+            thread.in_step_call
+            if thread is not None and task is thread.task
+            else at_rest(task, pass_.tasks, pass_)
             for task in pass_.tasks
         )
 

@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 from concurrent.futures import Future
-from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ class Worker:
             Path(settings.socket),
             patience=_FIRST_PATIENCE,
             hello=self._hello,
-            on_push=self._pushed,
+            on_push=self._push_soon,
             on_gone=self._gone,
         )
         self._services = Services(
@@ -132,6 +131,10 @@ class Worker:
                 self._passes[lease].stop("its lease was lost while the server was away")
         for pass_ in self._passes.values():
             pass_.parking.reconnected()
+
+    def _push_soon(self, push: Push) -> None:
+        # After the callbacks of the replies before it: the run may have been claimed just now.
+        self._loop.call_soon(self._pushed, push)
 
     def _pushed(self, push: Push) -> None:
         if type(push) is Drain:
@@ -195,9 +198,8 @@ class Worker:
         workflow = self._found.workflows[run.workflow]
         pass_ = Pass(run, workflow, self._services, self._blackbox.take(run.id))
         self._passes[run.lease_id] = pass_
-        context = copy_context()
-        context.run(current_pass.set, pass_)
-        task = context.run(self._loop.create_task, execute(pass_))
+        pass_.context.run(current_pass.set, pass_)
+        task = pass_.context.run(self._loop.create_task, execute(pass_))
         self._executing[task] = pass_
         task.add_done_callback(self._executed)
         if self._draining:
@@ -261,7 +263,7 @@ class Worker:
         pass_.cancel_tasks()
         self._passes.pop(pass_.run.lease_id, None)
         self._free(pass_)
-        if pass_.thread_task is not None:
+        if pass_.thread is not None:
             self._retire()
         self._look_idle()
 

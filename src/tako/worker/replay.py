@@ -1,20 +1,18 @@
 """One pass over a handler: saved steps return at once, new ones are run and saved."""
 
 import asyncio
-import inspect
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from contextvars import copy_context
 from datetime import datetime
 from functools import lru_cache
 from random import random
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from tako import codec
 from tako.clock import now_ms
 from tako.commands import Bail, ClaimedRun, Command, Exists, Fail, Release, Reply, SaveStep, Wait
-from tako.durations import moment_ms, seconds, to_ms
+from tako.durations import moment_ms, to_ms
 from tako.errors import (
     Bailed,
     CodecError,
@@ -26,13 +24,15 @@ from tako.errors import (
     Unavailable,
 )
 from tako.model import RunError, StepKind, StepRecord
-from tako.retry import Backoff, to_backoff
+from tako.retry import Backoff
 from tako.worker import failures
 from tako.worker.blackbox import Slot
+from tako.worker.bodies import FAILURES, Options, attempts, once, options_of
 from tako.worker.context import current_body
 from tako.worker.names import Names
 from tako.worker.parking import Parking
 from tako.worker.pools import Pool
+from tako.worker.threads import HandlerThread
 from tako.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 RUN, SLEEP, WAIT = str(StepKind.RUN), str(StepKind.SLEEP), str(StepKind.WAIT)
 
-_FAILURES = (Exception, SystemExit, KeyboardInterrupt)
+_UNWINDING = (Parked, Bailed, Failed)
 _LONGEST_EVENT = 500  # characters
 _MOST_EXCUSES = 100  # step calls of a dead pass that raise; after them, they never return
+_MANY_DEADLINES = 100
 _SAVE_AGAIN = Backoff(first=0.05, maximum=2.0)
-_IS_COROUTINE = inspect.CO_COROUTINE
 
 
 class Services(NamedTuple):
@@ -58,15 +58,6 @@ class Services(NamedTuple):
     max_value: int  # bytes
     thread: int  # that the loop runs in
     let_go: Callable[["Pass"], None]  # the pass needs its place no longer
-
-
-class Options(NamedTuple):
-    """What `step.run` was told beyond name and function. Times are in seconds."""
-
-    retries: int
-    backoff: Backoff
-    timeout: float | None
-    retry: bool
 
 
 class Pass:
@@ -94,10 +85,9 @@ class Pass:
         self.stopped: str | None = None  # why it was told to end
         self.verdict: Bail | Fail | None = None  # what `bail` and `fail` have decided
         self.outside = 0  # calls of its code into threads
-        self.deadlines: list[asyncio.TimerHandle] = []  # asyncio.timeout and the like
-        self.in_step_call = False  # the thread of a plain handler is inside one
-        self.thread_task: asyncio.Task[Any] | None = None  # which waits for that thread
-        self.thread: threading.Thread | None = None
+        self.context = copy_context()  # that its handler runs in
+        self.thread: HandlerThread | None = None  # of a plain handler
+        self._deadlines: list[asyncio.TimerHandle] = []  # asyncio.timeout and the like
         self._names = Names()
         self._held: set[asyncio.Future[None]] = set()
         self._bodies = 0
@@ -122,7 +112,7 @@ class Pass:
         if retries == 0 and backoff is None and timeout is None and retry is True:
             options = None
         else:
-            options = _options(key, retries, backoff, timeout, retry)
+            options = options_of(key, retries, backoff, timeout, retry)
         return self._run(key, fn, args, options, returns)
 
     def sleep(self, name: str, duration: "Duration") -> Coroutine[Any, Any, None]:
@@ -160,13 +150,8 @@ class Pass:
 
     def block_on(self, call: Coroutine[Any, Any, Any]) -> Any:
         """For a thread of a plain handler: the result of a step call, on the loop."""
-        if threading.get_ident() == self.services.thread:
-            call.close()
-            raise StepError("a SyncStep was used on the event loop, which it would block")
-        mine = threading.current_thread() is self.thread
-        result: Future[Any] = Future()
-        self.loop.call_soon_threadsafe(self._start_call, call, result, mine)
-        return result.result()
+        assert self.thread is not None
+        return self.thread.block_on(call)
 
     # --- a step with a body
 
@@ -188,12 +173,15 @@ class Pass:
         started = now_ms()
         self._bodies += 1
         try:
-            value = await self._attempts(key, fn, args, options)
+            if options is None:
+                value = await once(self, key, fn, args)
+            else:
+                value = await attempts(self, key, fn, args, options)
             text, value = codec.round_trip(
                 value, type_, what=f"result of step {key!r}", limit=self.services.max_value
             )
             reply = await self._save(key, "ok", text, started)
-        except _FAILURES as error:
+        except FAILURES as error:
             await self._failed(key, error, options, started)
             raise
         finally:
@@ -201,59 +189,21 @@ class Pass:
             self._body_done()
         return value if type(reply) is not Exists else self._again(reply.record, type_, options)
 
-    async def _attempts(
-        self, key: str, fn: Callable[..., Any], args: tuple[Any, ...], options: Options | None
-    ) -> Any:
-        if options is None:
-            return await self._body(key, fn, args)
-        failed = 0
-        while True:
-            try:
-                return await self._timed(key, fn, args, options.timeout)
-            except _FAILURES as error:
-                failed += 1
-                if failed > options.retries or isinstance(error, StepError):
-                    raise
-            await self._pause(options.backoff.delay(failed, random))
-
-    async def _timed(
-        self, key: str, fn: Callable[..., Any], args: tuple[Any, ...], timeout: float | None
-    ) -> Any:
-        if timeout is None:
-            return await self._body(key, fn, args)
-        deadline = asyncio.timeout(timeout)
-        try:
-            async with deadline:
-                return await self._body(key, fn, args)
-        except TimeoutError:
-            if deadline.expired():
-                raise TimeoutError(f"step {key!r} took longer than {timeout:g} s") from None
-            raise
-
-    async def _body(self, key: str, fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        current_body.set(key)
-        self.slot.enter(key)
-        try:
-            if type(fn) is FunctionType and fn.__code__.co_flags & _IS_COROUTINE:
-                return await fn(*args)
-            if _is_async(fn):
-                return await fn(*args)
-            value = await self.services.steps.call(fn, *args)
-            return await value if hasattr(value, "__await__") else value
-        finally:
-            self.slot.leave()
-            current_body.set(None)
-
-    async def _pause(self, delay: float) -> None:
-        """Between two tries in place, which a worker that drains does not wait for."""
+    async def pause(self, delay: float) -> None:
+        """Between two tries of a body, ``delay`` s: a worker that drains does not wait for it."""
+        future = self.loop.create_future()
+        timer = self.loop.call_later(delay, _wake, future)
+        self._held.add(future)
         self._bodies -= 1
         try:
             self._release_if_idle()
-            await asyncio.sleep(delay)
-            while self.over or self.draining:
-                await self._hold()
+            await future
         finally:
             self._bodies += 1
+            self._held.discard(future)
+            timer.cancel()
+        while self.over or self.draining:
+            await self._hold()
 
     async def _failed(
         self, key: str, error: BaseException, options: Options | None, started: int
@@ -302,6 +252,14 @@ class Pass:
         """False for a failure of an earlier attempt, which is tried again."""
         if record.kind != kind:
             self._complain_of_kind(record.name, record.kind, kind)
+        return self._is_current(record)
+
+    def has(self, key: str) -> bool:
+        """Whether this step is saved, so that its call returns at once."""
+        record = self.records.get(key)
+        return record is not None and self._is_current(record)
+
+    def _is_current(self, record: StepRecord) -> bool:
         return record.outcome != "failed" or record.attempt == self.run.attempt
 
     def _refuse_other_kind(self, key: str, kind: str) -> None:
@@ -334,9 +292,17 @@ class Pass:
 
     def busy_outside(self) -> bool:
         """Whether something is going on that the awaits of its tasks do not show."""
+        self._drop_deadlines()
+        return self.outside > 0 or bool(self._deadlines)
+
+    def note_deadline(self, handle: asyncio.TimerHandle) -> None:
+        if len(self._deadlines) > _MANY_DEADLINES:
+            self._drop_deadlines()
+        self._deadlines.append(handle)
+
+    def _drop_deadlines(self) -> None:
         now = self.loop.time()
-        self.deadlines = [h for h in self.deadlines if not h.cancelled() and h.when() > now]
-        return self.outside > 0 or bool(self.deadlines)
+        self._deadlines = [h for h in self._deadlines if not h.cancelled() and h.when() > now]
 
     def adopt(self, task: "asyncio.Task[Any]") -> None:
         """A task that was made by the run's code."""
@@ -451,54 +417,22 @@ class Pass:
 
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
         self.tasks.discard(task)
-        if self.over:
-            if not task.cancelled():
-                task.exception()  # seen: nobody is to hear of an unwinding
-        else:
+        error = task._exception  # unlike exception(), a look does not count as having seen it
+        if error is not None and failures.unwind_of(error, _UNWINDING):
+            task._log_traceback = False  # no error of anybody's
+        if not self.over:
             self.parking.stir()
 
-    # --- plain handlers
 
-    def _start_call(self, call: Coroutine[Any, Any, Any], result: Future[Any], mine: bool) -> None:
-        if mine:
-            self.in_step_call = True
-        task = self.loop.create_task(call)
-        if task not in self.tasks:  # made from a thread that has no context of ours
-            self.adopt(task)
-        task.add_done_callback(lambda task: self._call_done(task, result, mine))
-
-    def _call_done(self, task: "asyncio.Task[Any]", result: Future[Any], mine: bool) -> None:
-        if mine:
-            self.in_step_call = False
-        if task.cancelled():
-            result.set_exception(Parked(f"run {self.run.id} has left this worker"))
-        elif (error := task.exception()) is not None:
-            result.set_exception(error)
-        else:
-            result.set_result(task.result())
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 # What Python says of a step that is never awaited names the coroutine.
 Pass._run.__qualname__ = "Step.run"
 Pass._sleep.__qualname__ = "Step.sleep"
 Pass._wait_for.__qualname__ = "Step.wait_for"
-
-
-def _options(
-    key: str, retries: int, backoff: "Delay", timeout: "Duration | None", retry: bool
-) -> Options:
-    if type(retries) is not int or retries < 0:
-        raise StepError(f"step {key!r}: retries must be 0 or more, not {retries!r}")
-    if retries and not retry:
-        raise StepError(f"step {key!r}: retries={retries} and retry=False contradict one another")
-    limit = None if timeout is None else seconds(timeout, what=f"timeout of step {key!r}")
-    return Options(retries, to_backoff(backoff), limit, bool(retry))
-
-
-def _is_async(fn: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
-        getattr(fn, "__call__", None)  # noqa: B004 - the method itself is wanted
-    )
 
 
 def _schema(type_: Any) -> str | None:
