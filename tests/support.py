@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,10 +95,10 @@ class ServerProcess:
                     raise AssertionError(f"no server on {app.socket} in {timeout} s:\n{self.log}")
                 sleep(0.01)
 
-    def wait_log(self, text: str, timeout: float = READY_WITHIN) -> str:
-        """Return the log once ``text`` is in it."""
+    def wait_log(self, text: str, timeout: float = READY_WITHIN, *, times: int = 1) -> str:
+        """Return the log once ``text`` is in it (so many ``times``)."""
         give_up = monotonic() + timeout
-        while text not in self.log:
+        while self.log.count(text) < times:
             if monotonic() > give_up:
                 raise AssertionError(f"{text!r} was not logged in {timeout} s:\n{self.log}")
             sleep(0.01)
@@ -138,6 +138,7 @@ def _has_mark(process: Any, mark: str) -> bool:
 def start_server(
     *apps: AppFixture,
     command: str = "server",
+    arguments: Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
     wait: bool = True,
 ) -> ServerProcess:
@@ -146,7 +147,7 @@ def start_server(
     mark = {_MARK: str(apps[0].dir)}
     with log_path.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tako.cli", command, *[str(app.dir) for app in apps]],
+            [sys.executable, "-m", "tako.cli", command, *_or_folders(arguments, apps)],
             env=apps[0].env | mark | dict(env or {}),
             cwd=apps[0].dir.parent,
             stdin=subprocess.DEVNULL,
@@ -162,6 +163,10 @@ def start_server(
             started.clean_up()
             raise
     return started
+
+
+def _or_folders(arguments: Sequence[str] | None, apps: tuple[AppFixture, ...]) -> Sequence[str]:
+    return [str(app.dir) for app in apps] if arguments is None else arguments
 
 
 @contextmanager

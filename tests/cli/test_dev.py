@@ -1,0 +1,155 @@
+"""`tako dev`: one terminal for the server, the workers and the app's own commands."""
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import tako
+from tests.support import AppFixture, ServerProcess, make_app, marked, server, worker_pids
+
+GREET = """
+    from tako import Step, workflow
+
+    @workflow("greet")
+    async def greet(payload: str, step: Step) -> str:
+        print("greeting", payload)
+        return f"{word} {payload}"
+"""
+
+WEB = """
+    import os, subprocess, sys, time
+
+    child = subprocess.Popen(["sleep", "1000"])
+    print("web is up", os.environ["SHOP"], os.environ["TAKO_APP"], os.getcwd())
+    import beside
+    subprocess.run(["tako", "runs", "list", "--json"])
+    print("a line of its errors", file=sys.stderr)
+    time.sleep(1000)
+"""
+
+TOML = """
+    [dev]
+    idle_timeout = "500ms"
+    [dev.commands.web]
+    run = "python web.py"
+    env = {SHOP = "open"}
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[AppFixture]:
+    files = {"workflows/greet.py": greet("hello"), "web.py": WEB, "beside.py": ""}
+    made = make_app(tmp_path, files, toml=TOML)
+    tako.configure(app=made.dir)
+    yield made
+    tako.configure()
+
+
+def greet(word: str) -> str:
+    return GREET.replace("{word}", word)
+
+
+def command_lines(app: AppFixture) -> list[str]:
+    return [" ".join(process.cmdline()) for process in marked(app)]
+
+
+def logged(started: ServerProcess, name: str, text: str) -> bool:
+    return re.search(rf"(?m)^{name} +\| {text}", started.log) is not None
+
+
+def test_the_commands_run_with_what_they_need_and_each_line_says_whose_it_is(
+    app: AppFixture,
+) -> None:
+    with server(app, command="dev") as started:
+        started.wait_log("a line of its errors")
+        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=10) == "hello ana"
+        started.wait_log("greeting ana")
+        assert logged(started, "web", rf"web is up open {app.dir} {app.dir}$")
+        assert logged(started, "web", r"\[\]$")  # its `tako` found the app, and no run
+        assert logged(started, "web", "a line of its errors$")
+        assert logged(started, r"worker \d+", "greeting ana$")
+        assert logged(started, "server", f"tako dev runs 'app' in {app.dir}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_stop_everything_and_leave_no_process(
+    app: AppFixture, number: signal.Signals
+) -> None:
+    with server(app, command="dev") as started:
+        started.wait_log("web is up")
+        tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+        assert "sleep 1000" in command_lines(app)
+        started.process.send_signal(number)
+        assert started.process.wait(20) == 0
+        assert command_lines(app) == []
+
+
+def test_a_sigkill_leaves_nothing_behind_not_even_what_a_command_has_started(
+    app: AppFixture,
+) -> None:
+    with server(app, command="dev") as started:
+        started.wait_log("web is up")
+        tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+        left = marked(app)
+        assert len(left) >= 5  # dev, zygote, guard, web, sleep
+        started.kill()
+        _, alive = psutil.wait_procs(left, timeout=15)
+        assert alive == []
+
+
+def test_a_command_that_dies_is_reported_and_started_again(app: AppFixture) -> None:
+    with server(app, command="dev") as started:
+        started.wait_log("web is up")
+        (web,) = [p for p in marked(app) if p.cmdline()[-1] == "web.py"]
+        web.kill()
+        started.wait_log("was killed by SIGKILL; it starts again in 500 ms")
+        started.wait_log("web is up", times=2)
+        assert command_lines(app).count("sleep 1000") == 1
+
+
+def test_a_command_that_cannot_start_says_so_and_the_rest_runs(tmp_path: Path) -> None:
+    toml = '[dev.commands.none]\nrun = "nonesuch --x"\n[dev.commands.web]\nrun = "python web.py"\n'
+    files = {"workflows/greet.py": greet("hello"), "web.py": "print('web is up')"}
+    app = make_app(tmp_path, files, toml=toml)
+    with server(app, command="dev") as started:
+        started.wait_log("'nonesuch --x' could not be started: there is no nonesuch in PATH")
+        started.wait_log("exited with status 0; it starts again")
+
+
+def test_workers_go_when_there_is_nothing_to_do_and_come_back_for_work(app: AppFixture) -> None:
+    with server(app, command="dev") as started:
+        tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+        (first,) = worker_pids(started)
+        psutil.wait_procs([psutil.Process(first)], timeout=10)
+        assert worker_pids(started) == []
+        tako.enqueue_sync("greet", "ben").result_sync(timeout=10)
+        (second,) = worker_pids(started)
+        assert second != first
+
+
+def test_the_next_run_after_an_edit_has_the_new_code(tmp_path: Path) -> None:
+    app = make_app(tmp_path, {"workflows/greet.py": greet("hello")}, toml="[dev]\nidle_timeout=60")
+    tako.configure(app=app.dir)
+    with server(app, command="dev") as started:
+        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=10) == "hello ana"
+        app.write({"workflows/greet.py": greet("good day")})
+        started.wait_log("workflows/greet.py edited: the next run has the new code")
+        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=10) == "good day ana"
+    tako.configure()
+
+
+def test_code_that_does_not_load_is_said_and_its_repair_is_noticed(tmp_path: Path) -> None:
+    app = make_app(tmp_path, {"workflows/greet.py": "import nonesuch\n"})
+    tako.configure(app=app.dir)
+    with server(app, command="dev") as started:
+        started.wait_log("tako dev runs")
+        with pytest.raises(tako.UnknownWorkflow, match="nonesuch"):
+            tako.enqueue_sync("greet", "ana")
+        app.write({"workflows/greet.py": greet("hello")})
+        started.wait_log("workflows/greet.py edited")
+        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=20) == "hello ana"
+    tako.configure()
