@@ -3,8 +3,10 @@
 import os
 import signal
 import sys
+from os.path import relpath
+from pathlib import Path
 
-from dev import PORTS, Dev, DidNotHappen, free_ports
+from dev import HERE, PORTS, Dev, DidNotHappen, free_ports
 
 WHAT_TO_TRY = """
   The shop is open.
@@ -18,10 +20,12 @@ WHAT_TO_TRY = """
     3. Click Approve. A new worker ships it, and the card is not charged again.
     4. Click Approve twice, or order with one of the test cards.
 
-  In another terminal, in examples/shop
-    tako waits                           who waits, for what, until when
-    tako runs list                       every run
-    SHOP_APPROVAL_TIMEOUT=20 make demo   orders are held after 20 s without a decision
+  In another terminal
+    cd {here}
+    {tako} waits        who waits, for what, until when
+    {tako} runs list    every run
+
+  With SHOP_APPROVAL_TIMEOUT=20 before `make demo`, an order is held after 20 s without a decision.
 
   Ctrl-C stops everything.
 """
@@ -47,7 +51,8 @@ def show(dev: Dev) -> int:
     """Run until Ctrl-C; the exit status of `tako dev`."""
     try:
         dev.start()
-        print(WHAT_TO_TRY.format(web=dev.web), flush=True)
+        command = relpath(Path(sys.executable).with_name("tako"), HERE)
+        print(WHAT_TO_TRY.format(web=dev.web, here=relpath(HERE), tako=command), flush=True)
         return dev.wait()
     except KeyboardInterrupt:
         status = dev.stop()

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -289,6 +290,7 @@ def end(story: Story) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--screenshots", type=Path, metavar="DIR", help="keep pictures here")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit also cleans up
     pictures: Path | None = parser.parse_args().screenshots
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
@@ -299,6 +301,9 @@ def main() -> int:
         log = folder / "tako-dev.log"
         try:
             tell(folder, log, chromium, pictures)
+        except KeyboardInterrupt:
+            print("demo-auto: interrupted", file=sys.stderr)
+            return 130
         except Exception as problem:
             print(log.read_text()[-8000:] if log.exists() else "", file=sys.stderr)
             print(f"demo-auto: FAILED: {problem}", file=sys.stderr)
