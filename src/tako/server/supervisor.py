@@ -6,6 +6,7 @@ except to try again after a failure.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from tako.clock import monotonic
@@ -90,6 +91,7 @@ class Supervisor:
         self._expected: set[str] = set()  # workers of an earlier server
         self._patient_until = 0.0
         self._stopping = False
+        self._starting: Counter[tuple[str, bool]] = Counter()  # not yet in the fleet
 
     # --- when to look
 
@@ -161,7 +163,8 @@ class Supervisor:
             for s in self._sessions
             if s.worker_id not in own and (s.group, s.solo) == (group, solo)
         ]
-        return sum(not self._is_leaving(p) for p in mine) + sum(not s.leaving for s in others)
+        here = sum(not self._is_leaving(p) for p in mine) + sum(not s.leaving for s in others)
+        return here + self._starting[group, solo]
 
     def _is_leaving(self, process: Process) -> bool:
         session = self._sessions.by_id.get(process.worker_id)
@@ -210,6 +213,7 @@ class Supervisor:
         for _ in range(count):
             if self._stopping or not self._may_start(group):
                 return
+            self._starting[group, solo] += 1
             try:
                 await self.fleet.start(group, solo=solo)
             except Exception as error:
@@ -217,6 +221,8 @@ class Supervisor:
                     _log.exception("a worker of group %s could not be started", group)
                 self._failed(group, str(error), fingerprint(self._app.dir))
                 return
+            finally:
+                self._starting[group, solo] -= 1
 
     def _may_start(self, group: str) -> bool:
         trouble = self._troubles.get(group)
@@ -287,14 +293,19 @@ class Supervisor:
         """
         seen = fingerprint(self._app.dir)
         processes = self.fleet.processes.values()
-        if any(p.seen == seen and not p.registered for p in processes):
+        if self._starting.total() or any(p.seen == seen and not p.registered for p in processes):
             return True  # one is on its way
         trouble = self._troubles.get(group)
         failed = trouble is not None and trouble.seen == seen and trouble.not_before > monotonic()
         if self._stopping or seen == self._seen or failed:
             return False
-        self._tasks.start(self._start(group, 1))
+        self._starting[group, False] += 1  # at once: the same batch may ask again
+        self._tasks.start(self._discover(group))
         return True
+
+    async def _discover(self, group: str) -> None:
+        self._starting[group, False] -= 1
+        await self._start(group, 1)
 
     # --- the end
 
