@@ -1,6 +1,7 @@
 """When a run leaves its worker: all of it waits; and when it does not: part of it is busy."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -130,6 +131,14 @@ FILES = {
                 task.cancel()
             return ["timed out"] if pending else [task.result()]
 
+        async def a_timer_of_its_own(key, step):
+            event = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.5, event.set)
+            task = asyncio.create_task(step.wait_for(f"a:{key}", str))
+            await event.wait()
+            task.cancel()
+            return ["timed out"]
+
         async def a_thread(key, step):
             import time
             def work():
@@ -152,7 +161,8 @@ FILES = {
             return f"{key} go on" in notes()
 
         BUSY = {name: shape for name, shape in globals().items()
-                if name in ("plain_io", "a_deadline_of_asyncio", "a_wait_with_a_timeout",
+                if name in ("plain_io", "a_timer_of_its_own",
+                            "a_deadline_of_asyncio", "a_wait_with_a_timeout",
                             "a_thread", "a_lock_of_the_whole_worker")}
 
         @workflow("busy")
@@ -223,6 +233,17 @@ FILES = {
             await step.sleep("nap", 0.05)
             await asyncio.gather(step.sleep("one", 0.05), step.sleep("two", "80ms"))
             return "rested"
+
+        @workflow("fails-beside", retries=1, backoff=0.01)
+        async def fails_beside(key: str, step: Step) -> str | None:
+            async def fail():
+                await asyncio.sleep(1.0)
+                raise RuntimeError("beside")
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(step.wait_for(f"a:{key}", str, timeout=1.5))
+                if step.attempt == 1:
+                    group.create_task(fail())
+            return waiting.result()
 
         @workflow("asks-less")
         async def asks_less(key: str, step: Step) -> str:
@@ -300,7 +321,9 @@ async def test_a_run_is_parked_as_soon_as_its_busy_branch_is_done(
     assert (await run.result(timeout=10))[0] == "heard"
 
 
-@pytest.mark.parametrize("shape", ["a_deadline_of_asyncio", "a_wait_with_a_timeout"])
+@pytest.mark.parametrize(
+    "shape", ["a_deadline_of_asyncio", "a_wait_with_a_timeout", "a_timer_of_its_own"]
+)
 async def test_a_deadline_of_asyncio_around_a_wait_is_kept(
     scene: Scene, key: str, shape: str
 ) -> None:
@@ -379,6 +402,14 @@ async def test_a_run_sleeps_without_a_worker_and_each_sleep_once(scene: Scene, k
     run = await tako.enqueue("sleeps", key)
     assert await run.result(timeout=10) == "rested"
     assert scene.count(f"{key} pass") >= 3
+
+
+async def test_a_deadline_counts_on_through_an_attempt_that_fails(scene: Scene, key: str) -> None:
+    before = time.monotonic()
+    run = await tako.enqueue("fails-beside", key)
+    assert await run.result(timeout=10) is None
+    assert time.monotonic() - before < 2.3  # 1.5 s; a new deadline would make it 2.5 s
+    assert (await run.status()).attempt == 2
 
 
 async def test_a_wait_the_code_no_longer_asks_for_is_given_up(scene: Scene, key: str) -> None:

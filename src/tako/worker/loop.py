@@ -57,8 +57,8 @@ def _is_deadline(callback: Callable[..., Any]) -> bool:
     owner = getattr(callback, "__self__", None)
     if owner is None:  # as_completed(timeout=)
         return getattr(callback, "__qualname__", "") == "as_completed.<locals>._on_timeout"
-    module = type(owner).__module__
-    return module in _DEADLINES
+    return type(owner).__module__ in _DEADLINES or isinstance(owner, _OPENED_LATER)
 
 
 _DEADLINES = {"asyncio.timeouts", "async_timeout", "anyio._backends._asyncio"}
+_OPENED_LATER = (asyncio.Event, asyncio.Queue, asyncio.Semaphore)  # call_later(5, event.set)

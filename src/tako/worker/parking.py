@@ -40,6 +40,7 @@ class Parking:
         self._loop = pass_.loop
         self._open: dict[str, _Open] = {}
         self._stale = [w.name for w in pass_.run.waiters]  # of earlier passes, maybe unwanted now
+        self._given_up: list[str] = []  # which the server is not told at once: see `_give_up`
         self._asked = False  # a Park is on its way
         self._looking = False
         self._timer: asyncio.TimerHandle | None = None
@@ -70,11 +71,14 @@ class Parking:
 
     def look_after(self, delay: float) -> None:
         """Something may have changed, or will: look once in ``delay`` s, if there is a wait."""
-        if self._open and self._timer is None and not self._pass.over:
+        wanted = self._open or self._given_up
+        if wanted and self._timer is None and not self._pass.over:
             self._timer = self._loop.call_later(delay, self._time_to_look)
 
     def step_done(self) -> None:
         """A busy task may come to rest after its step."""
+        if self._given_up:
+            self._unwait_given_up()
         if self._open:
             self.look_after(_SHORTLY)
 
@@ -98,7 +102,9 @@ class Parking:
 
     def _time_to_look(self) -> None:
         self._timer = None
-        self.stir()
+        if not self._pass.over:
+            self._unwait_given_up()
+            self.stir()
 
     def _look(self, turns: int, quiet: int, before: list[Any] | None) -> None:
         if self._asked or self._pass.over or not self._open:
@@ -140,6 +146,7 @@ class Parking:
                 reply.add_done_callback(partial(self._waited, entry))
 
     def _park(self) -> None:
+        self._unwait_given_up()
         stale, self._stale = self._stale, []
         for name in stale:
             if name not in self._open and name not in self._pass.records:
@@ -171,12 +178,19 @@ class Parking:
         self.look_after(min(_SHORTLY * self._refusals, _LATER))
 
     def _give_up(self, entry: _Open) -> None:
+        """Cancelled by its own code. If that is because the attempt fails, as in a TaskGroup, the
+        waiter must stay, so that the next attempt finds its deadline: so this waits a moment."""
         name = entry.command.name
         if self._open.get(name) is entry and not self._pass.over:
             del self._open[name]
             if entry.told or name in self._stale:
-                self._unwait(name)
+                self._given_up.append(name)
             self.look_after(_SHORTLY)
+
+    def _unwait_given_up(self) -> None:
+        names, self._given_up = self._given_up, []
+        for name in names:
+            self._unwait(name)
 
     def _unwait(self, name: str) -> None:
         run = self._pass.run
