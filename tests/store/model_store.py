@@ -55,6 +55,7 @@ class ModelStore:
                 raise No("payload_refused")
             group = info.group
             timeout = info.timeout if timeout is None else timeout
+        group = self._group(e.workflow, group)
         if e.run_id in self.runs:
             return c.Enqueued(e.run_id, False)
         holder = self._holder(e.workflow, e.unique_key)
@@ -108,10 +109,16 @@ class ModelStore:
             if step.outcome != "failed":
                 kept[name] = step
         run.steps = kept
+        run.group = self._group(run.workflow, run.group)
         run.state, run.attempt, run.strikes, run.isolated = "pending", 1, 0, False
         run.error = run.reason = run.finished_at = None
         run.expires_at = None if run.timeout is None else self.now + run.timeout
         return c.Changed(True, "pending")
+
+    def _group(self, workflow: str, otherwise: str) -> str:
+        """Where a workflow's runs belong: as the workers last said."""
+        info = self.workflows.get(workflow)
+        return otherwise if info is None else info.group
 
     def _find(self, run_id: str) -> ModelRun:
         if run_id not in self.runs:
@@ -123,7 +130,7 @@ class ModelStore:
     def _register(self, e: c.Register) -> c.Registered:
         for info in e.workflows:
             for run in self.runs.values():
-                known = self.workflows.get(info.name, info).group
+                known = self._group(info.name, info.group)
                 if run.workflow == info.name and run.state in UNFINISHED and known != info.group:
                     run.group = info.group
         told = {info.name: info for info in e.workflows}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tako.commands import Enqueue, Enqueued, ListWorkflows
+from tako.commands import Cancel, Enqueue, Enqueued, ListWorkflows, Rerun
 from tako.model import BrokenModule, RunState, WorkflowInfo
 from tests.store.driver import INT, START, Driver
 
@@ -137,3 +137,19 @@ def test_a_workflow_that_moves_to_another_group_takes_its_runs_along(driver: Dri
     assert driver.effects.ready == {"default", "mail"}
     assert [driver.get(run).group for run in (parked, ended, ready)] == ["mail", "default", "mail"]
     assert [run.id for run in driver.claim(group="mail")] == [ready]
+
+
+def test_the_group_that_the_workers_say_holds_for_senders_with_older_code(driver: Driver) -> None:
+    driver.register(WorkflowInfo("w", "mail"))
+    assert driver.get(driver.enqueue("w", group="default")).group == "mail"
+    assert driver.get(driver.enqueue("unknown", group="default")).group == "default"
+
+
+def test_a_run_that_is_rerun_goes_to_the_group_of_its_workflow(driver: Driver) -> None:
+    driver.register(WorkflowInfo("w"))
+    run_id = driver.enqueue()
+    driver.do(Cancel(run_id, "x"))
+    driver.register(WorkflowInfo("w", "mail"))
+    driver.do(Rerun(run_id))
+    assert driver.effects.ready == {"mail"}
+    assert [run.id for run in driver.claim(group="mail")] == [run_id]

@@ -95,6 +95,7 @@ def _take(tx: Transaction, c: Claim, seq: int, fresh: bool) -> ClaimedRun:
 
 def register(tx: Transaction, c: Register) -> Registered:
     """What the worker knows replaces what was known; runs it does not hold are given back."""
+    before = tx.shared.groups
     _remember_workflows(tx, c)
     held = set(c.leases)
     for run_id, lease_id, *_ in tx.db.all("runs_of_worker", c.worker_id):
@@ -102,16 +103,15 @@ def register(tx: Transaction, c: Register) -> Registered:
             held.discard(lease_id)
         else:
             tx.db.run("release_run", run_id, lease_id)
-    tx.effects.ready.add(c.group)
+    tx.effects.ready |= {c.group, *before.values(), *tx.shared.groups.values()}
     return Registered(sorted(held))
 
 
 def _remember_workflows(tx: Transaction, c: Register) -> None:
-    known = {row[0]: row[1] for row in tx.db.all("list_workflows")}
+    known = tx.shared.groups
     for w in c.workflows:
         if known.get(w.name, w.group) != w.group:
             tx.db.run("regroup_runs", w.group, w.name)
-            tx.effects.ready.add(w.group)
         row = (w.name, w.group, w.source, w.concurrency, w.timeout, w.schema, tx.now)
         tx.db.run("upsert_workflow", *row)
     tx.db.run("forget_broken")
@@ -120,4 +120,4 @@ def _remember_workflows(tx: Transaction, c: Register) -> None:
     if not c.broken:  # else the missing ones may be in the module that does not load
         for name in known.keys() - {w.name for w in c.workflows}:
             tx.db.run("forget_workflow", name)
-    tx.shared.read_limits(tx.db)
+    tx.shared.read_workflows(tx.db)

@@ -31,7 +31,7 @@ def _expire_runs(tx: Transaction, limit: int) -> None:
         row = tx.db.one("state_of_run", run_id)
         assert row is not None
         cancel_run(tx, run_id, f"timed out after {format_ms(timeout)}", row[1], row[2])
-        tx.effects.ready.add(row[3])
+        tx.effects.ready.add(row[4])
 
 
 def lost(tx: Transaction, c: Lost) -> Ok:

@@ -18,6 +18,7 @@ def enqueue(tx: Transaction, c: Enqueue) -> Enqueued:
     group, timeout = c.group, c.timeout
     if group is None:
         group, timeout = _look_up(tx, c)
+    group = tx.shared.groups.get(c.workflow, group)  # the sender's code may be older
     run_at = _due_at(tx, c)
     starts = tx.now if run_at is None else run_at
     expires_at = None if timeout is None else starts + timeout
@@ -59,7 +60,7 @@ def _already_there(tx: Transaction, c: Enqueue) -> Enqueued:
 
 
 def cancel(tx: Transaction, c: Cancel) -> Changed:
-    state, worker_id, lease_id, group, _ = _find(tx, c.run_id)
+    state, worker_id, lease_id, _, group, _ = _find(tx, c.run_id)
     if not cancel_run(tx, c.run_id, c.reason, worker_id, lease_id):
         return Changed(False, state)
     tx.effects.ready.add(group)  # its place may have been the last one of a limit
@@ -79,7 +80,7 @@ def cancel_run(
 
 
 def rerun(tx: Transaction, c: Rerun) -> Changed:
-    state, _, _, group, timeout = _find(tx, c.run_id)
+    state, _, _, workflow, group, timeout = _find(tx, c.run_id)
     if state not in ("failed", "cancelled"):
         raise Refusal(
             WrongState, f"run {c.run_id} is {state}: only a failed or cancelled run can be rerun"
@@ -92,7 +93,8 @@ def rerun(tx: Transaction, c: Rerun) -> Changed:
         )
     _forget(tx, c)
     expires_at = None if timeout is None else tx.now + timeout
-    tx.db.run("rerun_run", expires_at, c.run_id)
+    group = tx.shared.groups.get(workflow, group)
+    tx.db.run("rerun_run", group, expires_at, c.run_id)
     tx.effects.ready.add(group)
     tx.effects.timed = True
     return Changed(True, "pending")
@@ -112,9 +114,10 @@ def _forget(tx: Transaction, c: Rerun) -> None:
     tx.db.run("forget_failures", c.run_id)
 
 
-def _find(tx: Transaction, run_id: str) -> tuple[str, str | None, str | None, str, int | None]:
+def _find(tx: Transaction, run_id: str) -> tuple[str, str | None, str | None, str, str, int | None]:
+    """State, worker, lease, workflow, group and timeout of a run."""
     row = tx.db.one("state_of_run", run_id)
     if row is None:
         raise Refusal(RunNotFound, f"there is no run {run_id}")
-    state, worker_id, lease_id, group, timeout = row
-    return state, worker_id, lease_id, group, timeout
+    state, worker_id, lease_id, workflow, group, timeout = row
+    return state, worker_id, lease_id, workflow, group, timeout

@@ -56,8 +56,8 @@ ORDER BY seq;
 -- name: running_of_workflow
 SELECT count(*) FROM runs WHERE state = 'running' AND workflow = ?;
 
--- name: limits
-SELECT name, concurrency FROM workflows WHERE concurrency IS NOT NULL;
+-- name: known_workflows
+SELECT name, worker_group, concurrency FROM workflows;
 
 -- name: claim_run
 -- move: claim
@@ -212,8 +212,17 @@ UPDATE events SET delivered = delivered + 1 WHERE seq = ?;
 SELECT max(seq) FROM event_waiters WHERE event = ?;
 
 -- name: schemas_of_event
-SELECT DISTINCT schema_id FROM event_waiters
-WHERE event = ? AND seq > ? AND schema_id IS NOT NULL AND (deadline IS NULL OR deadline > ?);
+-- A loose index scan: one look-up for each type that is declared, however many wait.
+WITH RECURSIVE found (id) AS (
+  SELECT min(schema_id) FROM event_waiters WHERE event = ?1 AND schema_id IS NOT NULL
+  UNION ALL
+  SELECT (SELECT min(schema_id) FROM event_waiters WHERE event = ?1 AND schema_id > found.id)
+  FROM found WHERE found.id IS NOT NULL
+)
+SELECT id FROM found WHERE id IS NOT NULL AND EXISTS (
+  SELECT 1 FROM event_waiters
+  WHERE event = ?1 AND schema_id = found.id AND seq > ?2
+    AND (deadline IS NULL OR deadline > ?3));
 
 -- name: buffered_event
 SELECT seq, payload FROM events
@@ -240,7 +249,7 @@ UPDATE events SET state = 'delivered', delivered = ?, payload = NULL, upto = NUL
 
 -- name: wake_run
 -- move: wake
-UPDATE runs SET state = 'pending' WHERE id = ? AND state = 'waiting' RETURNING worker_group;
+UPDATE runs SET state = 'pending' WHERE id = ? AND state = 'waiting' RETURNING id, worker_group;
 
 -- name: holder_of_run
 SELECT worker_id, lease_id FROM runs WHERE id = ? AND state = 'running';
@@ -248,7 +257,7 @@ SELECT worker_id, lease_id FROM runs WHERE id = ? AND state = 'running';
 -- ---- from outside -----------------------------------------------------------------------------
 
 -- name: state_of_run
-SELECT state, worker_id, lease_id, worker_group, timeout FROM runs WHERE id = ?;
+SELECT state, worker_id, lease_id, workflow, worker_group, timeout FROM runs WHERE id = ?;
 
 -- name: cancel_run
 -- move: cancel
@@ -265,7 +274,7 @@ WHERE me.id = ? AND other.unique_key IS NOT NULL
 -- name: rerun_run
 -- move: rerun
 UPDATE runs SET state = 'pending', attempt = 1, strikes = 0, isolated = 0, run_at = NULL,
-                finished_at = NULL, error = NULL, reason = NULL, expires_at = ?
+                finished_at = NULL, error = NULL, reason = NULL, worker_group = ?, expires_at = ?
 WHERE id = ? AND state IN ('failed', 'cancelled');
 
 -- name: seq_of_step

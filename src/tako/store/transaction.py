@@ -4,6 +4,8 @@ from tako.commands import Deliver, Effects, Push, Stop
 from tako.model import StepRecord
 from tako.store.database import Database
 
+Snapshot = tuple[dict[str, str], dict[str, int], int]
+
 _RESERVE = 10_000  # numbers taken from the file at a time
 
 
@@ -11,21 +13,24 @@ class Shared:
     """What a store remembers between batches; all of it can be found again in the file."""
 
     def __init__(self, database: Database) -> None:
+        self.groups: dict[str, str] = {}  # workflow -> group, as the workers last said
         self.limits: dict[str, int] = {}  # workflow -> how many runs at one time
         self.turns: dict[str, dict[str, int]] = {}  # group -> workflow -> turns: see claiming
         row = database.one("reserved_seqs")
         self.last_seq = self.reserved = 0 if row is None else int(row[0])
-        self.read_limits(database)
+        self.read_workflows(database)
 
-    def read_limits(self, database: Database) -> None:
-        self.limits = dict(database.all("limits"))
+    def read_workflows(self, database: Database) -> None:
+        rows = database.all("known_workflows")
+        self.groups = {name: group for name, group, _ in rows}
+        self.limits = {name: limit for name, _, limit in rows if limit is not None}
 
-    def snapshot(self) -> tuple[dict[str, int], int]:
+    def snapshot(self) -> Snapshot:
         """What a rolled back transaction must not have changed."""
-        return self.limits, self.reserved
+        return self.groups, self.limits, self.reserved
 
-    def restore(self, snapshot: tuple[dict[str, int], int]) -> None:
-        self.limits, self.reserved = snapshot
+    def restore(self, snapshot: Snapshot) -> None:
+        self.groups, self.limits, self.reserved = snapshot
 
 
 class Transaction:

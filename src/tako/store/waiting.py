@@ -72,9 +72,9 @@ def _begin(
     if c.event is not None:
         payload = _take_kept(tx, c.event, c.schema)
         if payload is not None:
-            return Exists(_record(tx, waiter, "ok", payload))
+            return Exists(_record(tx, [waiter], "ok", payload)[0])
     if deadline is not None and deadline <= tx.now:
-        return Exists(_record(tx, waiter, *_at_deadline(c.kind)))
+        return Exists(_record(tx, [waiter], *_at_deadline(c.kind))[0])
     tx.db.run("insert_waiter", tx.next_seq(), *fields)
     tx.effects.timed = tx.effects.timed or deadline is not None
     return Waiting(deadline)
@@ -133,23 +133,34 @@ def _waiter(tx: Transaction, run_id: str, name: str) -> WaiterRow | None:
 
 
 def end_wait(tx: Transaction, waiter: WaiterRow, outcome: str, payload: str | None) -> StepRecord:
-    """Remove the waiter, save its outcome and let the run go on: one transaction.
+    """End one wait: see `_end_all`."""
+    if outcome == "timeout":
+        outcome, payload = _promised(tx, waiter) or _at_deadline(waiter.kind)
+    return _end_all(tx, [waiter], outcome, payload)[0]
+
+
+def _end_all(
+    tx: Transaction, waiters: list[WaiterRow], outcome: str, payload: str | None
+) -> list[StepRecord]:
+    """Remove the waiters, save their outcome and let their runs go on: one transaction.
 
     A parked run becomes pending; one that executes is told in memory; one that is pending
     already finds the outcome when it is claimed.
     """
-    tx.db.run("delete_waiter", waiter.seq)
-    if outcome == "timeout":
-        outcome, payload = _promised(tx, waiter) or _at_deadline(waiter.kind)
-    record = _record(tx, waiter, outcome, payload)
-    woken = tx.db.one("wake_run", waiter.run_id)
-    if woken is not None:
-        tx.effects.ready.add(woken[0])
-        return record
-    holder = tx.db.one("holder_of_run", waiter.run_id)
+    tx.db.run_many("delete_waiter", [(w.seq,) for w in waiters])
+    records = _record(tx, waiters, outcome, payload)
+    woken = dict(tx.db.all_many("wake_run", [(w.run_id,) for w in waiters]))
+    tx.effects.ready.update(woken.values())
+    for waiter, record in zip(waiters, records, strict=True):
+        if waiter.run_id not in woken:
+            _tell_holder(tx, waiter.run_id, record)
+    return records
+
+
+def _tell_holder(tx: Transaction, run_id: str, record: StepRecord) -> None:
+    holder = tx.db.one("holder_of_run", run_id)
     if holder is not None:
-        tx.deliver(holder[0], waiter.run_id, holder[1], record)
-    return record
+        tx.deliver(holder[0], run_id, holder[1], record)
 
 
 def _promised(tx: Transaction, w: WaiterRow) -> tuple[str, str] | None:
@@ -168,10 +179,14 @@ def _at_deadline(kind: str) -> tuple[str, str | None]:
     return ("ok", "null") if kind == "sleep" else ("timeout", None)
 
 
-def _record(tx: Transaction, w: WaiterRow, outcome: str, value: str | None) -> StepRecord:
-    tail = (w.kind, outcome, value, w.attempt, w.created_at, tx.now)
-    tx.db.run("record_outcome", w.run_id, w.name, tx.next_seq(), *tail)
-    return StepRecord(w.name, *tail)
+def _record(
+    tx: Transaction, waiters: list[WaiterRow], outcome: str, value: str | None
+) -> list[StepRecord]:
+    tails = [(w.kind, outcome, value, w.attempt, w.created_at, tx.now) for w in waiters]
+    pairs = list(zip(waiters, tails, strict=True))
+    rows = [(w.run_id, w.name, tx.next_seq(), *tail) for w, tail in pairs]
+    tx.db.run_many("record_outcome", rows)
+    return [StepRecord(w.name, *tail) for w, tail in pairs]
 
 
 # --- the sender's side
@@ -213,8 +228,7 @@ def _deliver(tx: Transaction, c: Signal, waiters: list[WaiterRow]) -> Signalled:
         tx.db.run("insert_event", *head, c.payload, "spreading", 0, last[0], *tail)
         return spread(tx, Spread(c.event_id))
     tx.db.run("insert_event", *head, None, "delivered", len(waiters), None, *tail)
-    for waiter in waiters:
-        end_wait(tx, waiter, "ok", c.payload)
+    _end_all(tx, waiters, "ok", c.payload)
     return Signalled("delivered", len(waiters))
 
 
@@ -253,8 +267,7 @@ def spread(tx: Transaction, c: Spread) -> Signalled:
     seq, event, payload, upto, delivered, sent_at = row
     after = _promised_upto(tx, event, seq)
     waiters = _open_waiters(tx, event, after, upto, sent_at, AT_ONCE)
-    for waiter in waiters:
-        end_wait(tx, waiter, "ok", payload)
+    _end_all(tx, waiters, "ok", payload)
     delivered += len(waiters)
     if len(waiters) < AT_ONCE:
         tx.db.run("finish_event", delivered, seq)

@@ -130,5 +130,6 @@ def _move(tx: Transaction, run_id: str, statement: str, *values: object) -> tupl
 
 
 def heartbeat(tx: Transaction, c: Heartbeat) -> Ok:
-    tx.db.run("renew_leases", tx.now + c.lease, c.worker_id)
+    if tx.db.run("renew_leases", tx.now + c.lease, c.worker_id):
+        tx.effects.timed = True  # it may be shorter than the lease before
     return Ok()

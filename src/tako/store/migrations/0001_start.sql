@@ -86,6 +86,7 @@ CREATE TABLE event_waiters (
 );
 
 CREATE INDEX waiters_by_event ON event_waiters (event, seq) WHERE event IS NOT NULL;
+CREATE INDEX waiters_by_type ON event_waiters (event, schema_id, seq) WHERE schema_id IS NOT NULL;
 CREATE INDEX waiters_by_deadline ON event_waiters (deadline) WHERE deadline IS NOT NULL;
 
 CREATE TABLE events (
