@@ -20,9 +20,10 @@ def task_factory(
     loop: asyncio.AbstractEventLoop,
     coro: "Coroutine[Any, Any, Any]",
     context: Context | None = None,
+    **options: Any,
 ) -> "asyncio.Task[Any]":
     """Every task that is made while a handler runs is a task of its run."""
-    task = asyncio.Task(coro, loop=loop, context=context)
+    task = asyncio.Task(coro, loop=loop, context=context, **options)
     pass_ = current_pass.get() if context is None else context.get(current_pass)
     if pass_ is not None:
         pass_.adopt(task)

@@ -1,8 +1,9 @@
 """Whether a task of a run does nothing but wait for something else of its own run.
 
 A task is at rest when its innermost await is one of the run's waits, another task of the run, or
-asyncio's own gather, wait, as_completed, TaskGroup, lock or queue. Anything else is busy: a run
-that is wrongly called busy stays in memory, one wrongly called at rest would lose work.
+asyncio's own gather, wait, as_completed, TaskGroup, lock or queue (those made in this run: others
+may be opened by anybody). Anything else is busy: a run that is wrongly called busy stays in memory,
+one wrongly called at rest would lose work.
 """
 
 import asyncio
@@ -94,13 +95,8 @@ def _code(owner: Any, *names: str) -> set[CodeType]:
     return {fn.__code__ for fn in found if fn is not None}
 
 
-def _nested(fn: Any) -> set[CodeType]:
-    code = getattr(fn, "__code__", None)  # a class in 3.13
-    return {c for c in getattr(code, "co_consts", ()) if isinstance(c, CodeType)}
-
-
 _WAIT = asyncio.tasks._wait.__code__  # type: ignore[attr-defined]
-_GROUPS = _code(asyncio.TaskGroup, "__aexit__", "_aexit") | _nested(asyncio.as_completed)
+_GROUPS = _code(asyncio.TaskGroup, "__aexit__", "_aexit")
 _PRIMITIVES = (
     _code(asyncio.Lock, "acquire")
     | _code(asyncio.Event, "wait")
