@@ -127,6 +127,19 @@ def test_two_clicks_at_the_same_moment_are_one_decision(web: httpx.Client, payme
 
 
 @pytest.mark.usefixtures("engine")
+def test_an_orders_page_reloads_itself_until_the_order_waits_or_ends(
+    web: httpx.Client,
+) -> None:
+    number = place(web)
+    reaches(web, number, "awaiting approval")
+    waiting = web.get(f"/orders/{number}", headers={"Accept": "text/html"}).text
+    assert "no process waits with it" in waiting
+    assert 'http-equiv="refresh"' not in waiting
+    open_page = web.get("/orders/o-1001", headers={"Accept": "text/html"}).text
+    assert 'http-equiv="refresh"' in open_page
+
+
+@pytest.mark.usefixtures("engine")
 def test_a_rejected_order_gets_its_money_back_and_cannot_be_approved_any_more(
     web: httpx.Client, payments: Part
 ) -> None:
