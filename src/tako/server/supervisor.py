@@ -215,7 +215,9 @@ class Supervisor:
                 return
             self._starting[group, solo] += 1
             try:
-                await self.fleet.start(group, solo=solo)
+                process = await self.fleet.start(group, solo=solo)
+                if process.worker_id in self._sessions.by_id:  # it was quicker than this task
+                    self._is_ready(process)
             except Exception as error:
                 if not isinstance(error, SpawnError):
                     _log.exception("a worker of group %s could not be started", group)
@@ -245,11 +247,14 @@ class Supervisor:
             trouble.complained -= self._loaded
         self._catalogue.failures.pop(session.group, None)
         if process is not None:
-            process.registered = True
-            self._seen = process.seen
+            self._is_ready(process)
         self.changed.set()
         self.look([session.group])
         self._on_code_known()
+
+    def _is_ready(self, process: Process) -> None:
+        process.registered = True
+        self._seen = process.seen
 
     def departed(self, session: Session) -> None:
         """The connection of a worker has dropped."""
@@ -281,7 +286,7 @@ class Supervisor:
         delay = trouble.failed(seen, _LAST_DELAY[bool(self._app.group(group).workers)])
         self._catalogue.failures[group] = why
         _log.error("group %s: %s; next try in %.1f s", group, why, delay)
-        self._look_later(group, delay)
+        self._look_later(group, delay + _MARGIN)
         self._on_code_known()
 
     # --- code that was not there before
