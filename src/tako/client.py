@@ -35,6 +35,7 @@ from tako.errors import ProtocolError, ResultTimeout, RunCancelled, RunFailed
 from tako.ids import new_id
 from tako.links import links, run_sync
 from tako.model import Run, RunError, RunState
+from tako.wire import Link
 
 if TYPE_CHECKING:
     from tako.workflow import Workflow
@@ -86,8 +87,9 @@ def _app(workflow: "Workflow[Any, Any] | str | None" = None) -> AppConfig:
     own = None if workflow is None or isinstance(workflow, str) else workflow.app_dir
     if own is not None and not (own / FILE).is_file():
         own = None  # a workflow written elsewhere: in a test, or at a prompt
-    outside = os.environ.get("TAKO_APP"), os.environ.get("TAKO_DATA_DIR"), Path.cwd()
-    key = (_configured.app, own, *outside)
+    named = _configured.app, os.environ.get("TAKO_APP"), own
+    here = None if any(named) else Path.cwd()  # which may be gone, where it does not matter
+    key = (*named, os.environ.get("TAKO_DATA_DIR"), here)
     found = _apps.get(key)
     if found is None:
         found = _apps[key] = load_app(find_app(_configured.app, near=own))
@@ -96,7 +98,11 @@ def _app(workflow: "Workflow[Any, Any] | str | None" = None) -> AppConfig:
 
 async def _ask(app: AppConfig, command: Command, expected: type[T]) -> T:
     """Send ``command`` to the app's server and return the reply that it always has."""
-    return _as(await links().link(app.socket, _configured.patience).request(command), expected)
+    return _as(await _link(app).request(command), expected)
+
+
+def _link(app: AppConfig) -> Link:
+    return links().link(app.socket, _configured.patience)
 
 
 def _as(reply: object, expected: type[T]) -> T:
@@ -142,8 +148,7 @@ class Handle(Generic[R]):
             RunNotFound: there is no such run. Unavailable: the server is away.
         """
         limit = None if timeout is None else seconds(timeout, what="timeout")
-        link = links().link(self.app.socket, _configured.patience)
-        end = links().end(link, self.id)
+        end = links().end(_link(self.app), self.id)
         done, _ = await asyncio.wait([end], timeout=limit)
         if not done:
             raise ResultTimeout(f"run {self.id} has not ended within {timeout}: it goes on")
@@ -239,9 +244,10 @@ async def enqueue_many(
     app = _app(workflow)
     target = _target(workflow)
     commands = [_command(app, target, payload, **options) for payload in payloads]
-    replies: list[Enqueued | BaseException] = []
+    link = _link(app)
+    replies: list[object] = []
     for chunk in _chunks(commands):
-        asked = [_ask(app, command, Enqueued) for command in chunk]
+        asked = [link.request(command) for command in chunk]
         replies += await asyncio.gather(*asked, return_exceptions=True)
     pairs = zip(commands, _all_there(replies), strict=True)
     return [_handle(app, target, command, reply) for command, reply in pairs]
@@ -345,8 +351,8 @@ def _chunks(commands: list[Enqueue]) -> Iterator[list[Enqueue]]:
         yield chunk
 
 
-def _all_there(replies: list[Enqueued | BaseException]) -> list[Enqueued]:
-    there = [reply for reply in replies if isinstance(reply, Enqueued)]
+def _all_there(replies: list[object]) -> list[Enqueued]:
+    there = [_as(reply, Enqueued) for reply in replies if not isinstance(reply, BaseException)]
     for error in replies:
         if isinstance(error, BaseException):
             error.add_note(f"{len(there)} of {len(replies)} runs were enqueued")

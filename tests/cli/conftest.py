@@ -72,7 +72,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
         tako.enqueue_sync("ask", "ben", run_id="cancelled").cancel_sync("asked twice")
         with pytest.raises(tako.RunFailed):
             tako.enqueue_sync("break", "cleo", run_id="failed").result_sync(timeout=20)
-        tako.enqueue_sync("greet", "dan", run_id="delayed", delay="1h", unique_key="dan")
+        tako.enqueue_sync("greet", "dan", run_id="delayed", delay="10d", unique_key="dan")
         for name, run_id in (("ask", "waiting"), ("nap", "sleeping")):
             _until(tako.enqueue_sync(name, "eve", run_id=run_id), "waiting")
         _until(tako.enqueue_sync("later", "fay", run_id="retried"), "pending", attempt=2)

@@ -98,7 +98,7 @@ def test_signal_says_what_happened(served: AppFixture) -> None:
     while handle.status_sync().state != "waiting":
         pass
     sent = tako(served, "signal", "answer:cli", '{"yes": true}', "--key", "k")
-    assert sent.stdout == "delivered answer:cli to 1 run\n"
+    assert sent.stdout == "delivered answer:cli to 1 run\n", sent.stderr
     assert handle.result_sync(timeout=10) == {"yes": True}
     again = tako_json(served, "signal", "answer:cli", "2", "--key", "k")
     assert again["outcome"] == "duplicate"

@@ -2,6 +2,8 @@
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import psutil
 import pytest
 
 import tako
-from tests.support import AppFixture, ServerProcess, make_app, marked, server, worker_pids
+from tests.support import AppFixture, ServerProcess, accepts, make_app, marked, server, worker_pids
+from tests.support import tako as run_tako
 
 GREET = """
     from tako import Step, workflow
@@ -153,3 +156,20 @@ def test_code_that_does_not_load_is_said_and_its_repair_is_noticed(tmp_path: Pat
         started.wait_log("workflows/greet.py edited")
         assert tako.enqueue_sync("greet", "ana").result_sync(timeout=20) == "hello ana"
     tako.configure()
+
+
+def test_beside_a_server_of_the_same_app_it_is_refused_and_starts_nothing(app: AppFixture) -> None:
+    with server(app):
+        done = run_tako(app, "dev")
+        assert done.returncode == 2
+        assert str(app.data_dir) in done.stderr
+        assert "web is up" not in done.stdout
+
+
+def test_it_stops_when_nobody_reads_its_lines_any_more(app: AppFixture) -> None:
+    command = f"{sys.executable} -m tako.cli dev | head -n 3"
+    done = subprocess.run(
+        ["bash", "-c", command], env=app.env, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert len(done.stdout.splitlines()) == 3
+    assert not accepts(app.socket)

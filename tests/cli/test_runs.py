@@ -53,7 +53,7 @@ WHY: list[tuple[str, list[str]]] = [
     ("succeeded", ["state      succeeded", 'result     "noted ana"']),
     ("cancelled", ["cancelled: asked twice", "tako runs rerun cancelled"]),
     ("failed", ["LookupError: no cleo", "raise LookupError", "tako runs rerun failed"]),
-    ("delayed", ["It was asked for later: it starts in 59 min", "unique key dan"]),
+    ("delayed", ["It was asked for later: it starts in 9 days 23 h", "unique key dan"]),
     ("waiting", ["It waits for answer:eve until", "in 6 days 23 h", "tako signal answer:eve"]),
     ("sleeping", ["It sleeps until", "in step 'long'"]),
     ("retried", ["Attempt 1 failed; attempt 2 starts in", "the last failed attempt"]),

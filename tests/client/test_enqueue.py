@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 import tako
+from tako import client
 from tako.clock import now_ms
+from tako.commands import Enqueue
+from tako.wire import encode_frame
 from tests.support import AppFixture, make_app, server
 
 MIB = 1024 * 1024
@@ -140,7 +143,17 @@ def test_of_none_is_none(served: AppFixture) -> None:
     assert tako.enqueue_many_sync("greet", []) == []
 
 
-def test_many_large_payloads_do_not_make_one_frame(served: AppFixture) -> None:
+def test_many_runs_leave_in_frames_of_less_than_8_mib() -> None:
+    large = [Enqueue(f"r{i}", "greet", "ü" * (MIB // 2)) for i in range(20)]
+    small = [Enqueue(f"s{i}", "greet", '"x"') for i in range(12_000)]
+    chunks = list(client._chunks([*large, *small]))
+    frames = [encode_frame(list(enumerate(chunk))) for chunk in chunks]
+    assert [command for chunk in chunks for command in chunk] == [*large, *small]
+    assert 4 <= len(frames) <= 10
+    assert max(len(frame) for frame in frames) < 8 * MIB
+
+
+def test_many_large_payloads_all_arrive(served: AppFixture) -> None:
     text = "x" * (MIB - 100)
     handles = tako.enqueue_many_sync("greet", [text] * 20, delay=3600)
     assert len({handle.id for handle in handles}) == 20

@@ -69,6 +69,15 @@ def test_else_the_error_says_how_to_name_it(apps: tuple[AppFixture, AppFixture])
     assert "tako.configure" in said
 
 
+def test_a_working_directory_that_is_gone_does_not_matter_where_the_app_is_named(
+    apps: tuple[AppFixture, AppFixture], tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"os.rmdir({str(gone)!r})"
+    assert found(apps[0], code, gone, TAKO_APP=str(apps[0].dir)) == str(apps[0].dir)
+
+
 def test_configure_refuses_a_folder_without_a_tako_toml_at_once(tmp_path: Path) -> None:
     with pytest.raises(tako.AppNotFound, match=str(tmp_path)):
         tako.configure(app=tmp_path)

@@ -84,8 +84,11 @@ def _wait(handle: "Handle[Any]", timeout: str | None, as_json: bool) -> None:
     from tako.cli.output import print_json
     from tako.cli.sending import usage
 
-    with usage():
-        result = handle.result_sync(timeout=timeout)
+    try:
+        with usage():
+            result = handle.result_sync(timeout=timeout)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted: run {handle.id} goes on") from None
     print_json({"id": handle.id, "result": result} if as_json else result)
 
 

@@ -105,7 +105,8 @@ def _quoted(text: str) -> str:
 def _running(scene: Scene) -> str:
     if not scene.server:
         return "No server runs for this app: if its worker is gone, the next server gives it back."
-    return f"Worker {scene.run.worker_id} executes it."
+    pid = (scene.run.worker_id or "").partition("-")[0]
+    return f"A worker (process {pid}) executes it."
 
 
 def _failed(scene: Scene) -> str:

@@ -30,7 +30,7 @@ class Printer:
             label = f"\x1b[{self._colours.get(name, _WORKERS)}m{label}\x1b[0m"
         try:
             print(label, text, flush=True)
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):  # a pipe that was closed, a terminal that is gone
             self.on_closed()
 
     def worker_line(self, text: str) -> None:
