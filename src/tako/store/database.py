@@ -69,10 +69,6 @@ class Database:
         self._connection.executemany(_STATEMENTS[statement], rows)
         return self._connection.total_changes() - before
 
-    def all_many(self, statement: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Execute for each of ``rows``; what all of them return."""
-        return self._connection.executemany(_STATEMENTS[statement], rows).fetchall()
-
     # --- transactions
 
     def begin(self) -> None:

@@ -120,8 +120,8 @@ INSERT INTO event_waiters
   (seq, run_id, name, kind, event, deadline, schema_id, attempt, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: delete_waiter
-DELETE FROM event_waiters WHERE seq = ?;
+-- name: delete_waiters
+DELETE FROM event_waiters WHERE seq IN (SELECT value FROM json_each(?));
 
 -- name: delete_waiter_by_name
 DELETE FROM event_waiters WHERE run_id = ? AND name = ?;
@@ -247,9 +247,10 @@ UPDATE events SET delivered = ? WHERE seq = ?;
 -- name: finish_event
 UPDATE events SET state = 'delivered', delivered = ?, payload = NULL, upto = NULL WHERE seq = ?;
 
--- name: wake_run
+-- name: wake_runs
 -- move: wake
-UPDATE runs SET state = 'pending' WHERE id = ? AND state = 'waiting' RETURNING id, worker_group;
+UPDATE runs SET state = 'pending'
+WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(?)) RETURNING id, worker_group;
 
 -- name: holder_of_run
 SELECT worker_id, lease_id FROM runs WHERE id = ? AND state = 'running';
