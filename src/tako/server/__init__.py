@@ -76,18 +76,23 @@ class Server:
     async def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
         """Serve until SIGTERM, SIGINT, SIGHUP or `ask_to_stop`; a second signal hurries."""
         loop = asyncio.get_running_loop()
-        await self.start()
         signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        for number in signals:
+        for number in signals:  # first: who sees the socket may send one
             loop.add_signal_handler(number, self.ask_to_stop)
+        try:
+            await self._serve(on_ready)
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    async def _serve(self, on_ready: Callable[[], None] | None) -> None:
+        await self.start()
         try:
             if on_ready is not None:
                 on_ready()
             await self._stop.wait()
         finally:
             await self.stop()
-            for number in signals:
-                loop.remove_signal_handler(number)
 
 
 def _check_distinct(apps: Sequence[AppConfig]) -> None:

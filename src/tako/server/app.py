@@ -299,7 +299,7 @@ class AppServer:
     async def _workers_gone(self, until: float, hurry: asyncio.Event | None) -> None:
         changed = self.supervisor.changed
         hurried = asyncio.ensure_future(hurry.wait()) if hurry is not None else None
-        while self.sessions.by_id or self.supervisor.fleet.processes:
+        while self.sessions.by_id or self.supervisor.has_workers:
             left = until - monotonic()
             if left <= 0 or (hurry is not None and hurry.is_set()):
                 break

@@ -17,6 +17,7 @@ from tako.server.tasks import Tasks
 _log = logging.getLogger("tako.server")
 
 _REPORT_WITHIN = 0.05  # s in which the exit of a worker whose connection dropped is known
+_SURELY_WITHIN = 5.0  # s for that report when the process has ended already
 _SLOW = 30.0  # s after which a worker should have loaded its modules
 _SOLO_IDLE = 1.0  # s
 
@@ -91,6 +92,8 @@ class Fleet:
         process = self.processes.get(worker_id)
         if process is not None:
             await asyncio.wait([process.ended], timeout=_REPORT_WITHIN)
+            if not process.ended.done() and not is_running(pid):
+                await asyncio.wait([process.ended], timeout=_SURELY_WITHIN)
             return process.ended.result() if process.ended.done() else "its connection broke"
         try:
             await asyncio.wait_for(gone(pid), _REPORT_WITHIN)
@@ -184,6 +187,15 @@ def has_mapped(worker_id: str, boxes: Path) -> bool:
     except OSError:
         return False
     return os.fsencode(boxes / worker_id) in maps
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended: a zombie has."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(") ")[2][:1] not in ("Z", "X")
 
 
 async def gone(pid: int) -> None:

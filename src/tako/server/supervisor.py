@@ -218,6 +218,8 @@ class Supervisor:
                 process = await self.fleet.start(group, solo=solo)
                 if process.worker_id in self._sessions.by_id:  # it was quicker than this task
                     self._is_ready(process)
+                elif self._is_stopping():  # meanwhile
+                    self.fleet.kill(process.worker_id)
             except Exception as error:
                 if not isinstance(error, SpawnError):
                     _log.exception("a worker of group %s could not be started", group)
@@ -313,6 +315,14 @@ class Supervisor:
         await self._start(group, 1)
 
     # --- the end
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether processes are left that this server has started, or is starting."""
+        return bool(self.fleet.processes) or self._starting.total() > 0
 
     def stop(self) -> None:
         """Start nothing more; those that are not ready yet end at once."""
