@@ -239,7 +239,7 @@ SELECT seq, event, payload, upto, delivered, created_at FROM events
 WHERE id = ? AND state = 'spreading';
 
 -- name: spreading_events
-SELECT id FROM events WHERE state = 'spreading' ORDER BY seq;
+SELECT id FROM events INDEXED BY events_spreading WHERE state = 'spreading' ORDER BY seq;
 
 -- name: advance_event
 UPDATE events SET delivered = ? WHERE seq = ?;

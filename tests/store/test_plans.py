@@ -1,0 +1,181 @@
+"""What a busy or a full store asks all the time, it finds by the index that was made for it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tako.store import open_store
+from tako.store.statements import load_statements
+
+STATEMENTS = load_statements("sqlite.sql")
+
+PRIMARY = "PRIMARY KEY"
+RUN_ID = "sqlite_autoindex_runs_1"
+WAITER = "sqlite_autoindex_event_waiters_1"
+
+# Every statement, and the indexes by which it goes to its rows.
+PLANS: dict[str, set[str]] = {
+    "reserve_seqs": set(),
+    "reserved_seqs": {PRIMARY},
+    "insert_run": set(),
+    "run_exists": {RUN_ID},
+    "run_by_unique_key": {"runs_unique"},
+    "workflow_by_name": {PRIMARY},
+    "ready_workflows": {"runs_ready"},
+    "ready_runs": {"runs_ready"},
+    "isolated_runs": {"runs_isolated"},
+    "claim_run": {PRIMARY},
+    "steps_after": {PRIMARY},
+    "waiters_of_run": {WAITER},
+    "save_step": {RUN_ID},
+    "step_of_run": {PRIMARY},
+    "holds_lease": {RUN_ID},
+    "record_outcome": set(),
+    "schema_id": {"sqlite_autoindex_schemas_1"},
+    "insert_schema": set(),
+    "schema_by_id": {PRIMARY},
+    "waiter_of_run": {WAITER},
+    "insert_waiter": set(),
+    "delete_waiters": {PRIMARY},
+    "delete_waiter_by_name": {WAITER},
+    "delete_waiters_of_run": {WAITER},
+    "park_run": {RUN_ID},
+    "succeed_run": {RUN_ID},
+    "bail_run": {RUN_ID},
+    "fail_run": {RUN_ID},
+    "retry_run": {RUN_ID},
+    "release_run": {RUN_ID},
+    "renew_leases": {"runs_running"},
+    "event_by_id": {"sqlite_autoindex_events_1"},
+    "event_by_key": {"events_by_key"},
+    "delete_event": {"sqlite_autoindex_events_1"},
+    "insert_event": set(),
+    "waiters_of_event": {"waiters_by_event"},
+    "promised_upto": {"events_spreading"},
+    "promised_event": {"events_spreading"},
+    "count_delivery": {PRIMARY},
+    "last_waiter_of_event": {"waiters_by_event"},
+    "schemas_of_event": {"waiters_by_type"},
+    "buffered_event": {"events_buffered"},
+    "take_event": {PRIMARY},
+    "refuse_event": {PRIMARY},
+    "spreading_event": {"sqlite_autoindex_events_1"},
+    "advance_event": {PRIMARY},
+    "finish_event": {PRIMARY},
+    "wake_runs": {RUN_ID},
+    "holder_of_run": {RUN_ID},
+    "state_of_run": {RUN_ID},
+    "cancel_run": {RUN_ID},
+    "unique_holder": {RUN_ID, "runs_unique"},
+    "rerun_run": {RUN_ID},
+    "seq_of_step": {PRIMARY},
+    "forget_steps_from": {PRIMARY},
+    "forget_failures": {PRIMARY},
+    "due_runs": {"runs_scheduled"},
+    "make_ready": {PRIMARY},
+    "due_waiters": {"waiters_by_deadline"},
+    "expired_runs": {"runs_expiring"},
+    "delete_expired_events": {PRIMARY, "events_by_expiry"},
+    "next_due": {
+        "runs_scheduled",
+        "waiters_by_deadline",
+        "runs_expiring",
+        "runs_running",
+        "events_by_expiry",
+    },
+    "runs_of_worker": {"runs_running"},
+    "isolate_run": {RUN_ID},
+    "upsert_workflow": set(),
+    "forget_workflow": {PRIMARY},
+    "insert_broken": set(),
+    "get_run": {RUN_ID},
+    "list_steps": {PRIMARY},
+}
+
+# These read a whole index that holds only the few rows they are about.
+SMALL_SCANS = {
+    "running_of_workflow": "runs_running",
+    "shift_leases": "runs_running",
+    "expired_leases": "runs_running",
+    "spreading_events": "events_spreading",
+    "running_workers": "runs_running",
+}
+
+# These look at whole tables: of workflows, which are few, or when a person looks.
+WHOLE = {
+    "known_workflows",
+    "list_workflows",
+    "list_broken",
+    "forget_broken",
+    "regroup_runs",
+    "list_runs",
+    "list_waiters",
+    "list_events",
+}
+
+_SEARCH = re.compile(
+    r"SEARCH (\w+)(?: EXISTS)?(?: USING (?:COVERING )?(?:INTEGER )?(?:INDEX (\w+)|PRIMARY KEY))"
+)
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connection]:
+    path: Path = tmp_path_factory.mktemp("plans") / "runs.db"
+    open_store(path).close()
+    connection = apsw.Connection(str(path))
+    yield connection
+    connection.close()
+
+
+def plan(connection: apsw.Connection, name: str) -> list[str]:
+    sql = STATEMENTS[name].sql
+    cursor = connection.cursor()
+    cursor.exec_trace = lambda *_: True
+    numbers = [int(n) for n in re.findall(r"\?(\d+)", sql)]
+    count = max(numbers, default=sql.count("?"))
+    rows = cursor.execute(f"EXPLAIN QUERY PLAN {sql}", (None,) * count).fetchall()
+    return [str(row[3]) for row in rows]
+
+
+def searched(steps: list[str]) -> set[str]:
+    found = [_SEARCH.search(step) for step in steps]
+    return {match.group(2) or PRIMARY for match in found if match is not None}
+
+
+def scanned(steps: list[str]) -> list[str]:
+    """What is read from one end to the other, but for results of the statement itself."""
+    return [
+        s
+        for s in steps
+        if s.startswith("SCAN") and not re.match(r"SCAN (found|json_each|\(|CONST)", s)
+    ]
+
+
+def test_every_statement_is_planned_here() -> None:
+    assert set(PLANS) | set(SMALL_SCANS) | WHOLE == set(STATEMENTS)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_statement_finds_its_rows_by_its_index(connection: apsw.Connection, name: str) -> None:
+    steps = plan(connection, name)
+    allowed = SMALL_SCANS.get(name, "no index")
+    assert [s for s in scanned(steps) if allowed not in s] == []
+    found = searched(steps) | {allowed for s in scanned(steps) if allowed in s}
+    assert found == PLANS[name], steps
+
+
+@pytest.mark.parametrize("name", SMALL_SCANS)
+def test_a_scan_is_one_of_a_small_index(connection: apsw.Connection, name: str) -> None:
+    steps = plan(connection, name)
+    assert scanned(steps)
+    assert [s for s in scanned(steps) if SMALL_SCANS[name] not in s] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(PLANS) - {"isolated_runs", "list_steps"}))
+def test_nothing_is_sorted_that_an_index_has_in_order(
+    connection: apsw.Connection, name: str
+) -> None:
+    assert [s for s in plan(connection, name) if "B-TREE FOR ORDER BY" in s] == []
