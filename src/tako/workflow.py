@@ -5,6 +5,7 @@ import sys
 import typing
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack, cast, overload
 
@@ -79,7 +80,7 @@ class Workflow(Generic[In, Out]):
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(inspect.unwrap(self.handler))
 
-    @property
+    @cached_property  # asked by every attempt
     def payload_type(self) -> Any:
         """As the handler's first parameter declares it; `codec.UNTYPED` if it does not.
 
