@@ -67,7 +67,7 @@ def logged(started: ServerProcess, name: str, text: str) -> bool:
 def test_the_commands_run_with_what_they_need_and_each_line_says_whose_it_is(
     app: AppFixture,
 ) -> None:
-    with server(app, command="dev") as started:
+    with server(app, command="dev", env={"PYTHONUNBUFFERED": ""}) as started:
         started.wait_log("a line of its errors")
         assert tako.enqueue_sync("greet", "ana").result_sync(timeout=10) == "hello ana"
         started.wait_log("greeting ana")
