@@ -222,6 +222,8 @@ def _pydantic_decoder(type_: Any) -> Callable[[str], Any]:
 
 
 def _dec_hook(type_: Any, value: Any) -> Any:
+    if type_ is object:  # inside another type, as in dict[str, object]: any plain value is one
+        return value
     if not is_pydantic(type_):
         raise CodecError(
             f"nothing can be read back as {type_name(type_)}: declare what JSON can carry, "

@@ -187,6 +187,12 @@ FILES = {
             await step.wait_for(f"go:{key}")
             return total
 
+        @workflow("open-type")
+        async def open_type(payload: None, step: Step) -> dict[str, object]:
+            def found() -> dict[str, object]:
+                return {"a": 1, "b": [None, "x"]}
+            return await step.run("found", found)
+
         @workflow("tells")
         async def tells(key: str, step: Step) -> list[Any]:
             step.log.warning("hello from %s", key)
@@ -314,3 +320,8 @@ async def test_a_handler_knows_its_run_and_its_log_lines_carry_it(scene: Scene, 
     run = await tako.enqueue("tells", key)
     assert await run.result(timeout=10) == [run.id, "tells", 1]
     scene.server.wait_log(f"[{run.id}] hello from {key}")
+
+
+async def test_a_type_that_leaves_parts_open_takes_plain_values_there(scene: Scene) -> None:
+    run = await tako.enqueue("open-type", None)
+    assert await run.result(timeout=10) == {"a": 1, "b": [None, "x"]}
