@@ -36,6 +36,8 @@ class Database:
 
     def __init__(self, path: Path, *, readonly: bool) -> None:
         self.path = path
+        self._readonly = readonly
+        self._log = path.with_name(path.name + "-wal")
         self._marker = path.with_name(path.stem + ".id")
         fresh = self._is_fresh(readonly)
         self._connection = self._open(readonly)
@@ -43,8 +45,9 @@ class Database:
             with self.guarded():
                 self._set_up(readonly)
                 self._identify(fresh, readonly)
-            seen = path.stat()
-            self._inode, self._size = seen.st_ino, seen.st_size
+                seen = path.stat()
+                self._inode, self._size = seen.st_ino, seen.st_size
+                self._log_inode = None if readonly else self._log.stat().st_ino
         except BaseException:
             self._connection.close()
             raise
@@ -206,15 +209,17 @@ class Database:
             )
 
     def _check_file(self) -> None:
-        """A file that was deleted or replaced under us takes no more promises."""
+        """A file that was deleted or replaced under us takes no more promises; nor does its log."""
         try:
             seen = self.path.stat()
+            log_inode = None if self._readonly else self._log.stat().st_ino
         except OSError as error:
             raise StorageError(
-                f"{self.path} is gone ({error}): stop the server, put the file back, start again"
+                f"{error.filename} is gone: stop the server, put the file back, start again"
             ) from error
-        if seen.st_ino != self._inode or seen.st_size < self._size:
-            what = "replaced" if seen.st_ino != self._inode else "cut short"
+        replaced = seen.st_ino != self._inode or log_inode != self._log_inode
+        if replaced or seen.st_size < self._size:
+            what = "replaced" if replaced else "cut short"
             raise StorageError(
                 f"{self.path} was {what} while open: stop the server, put the right file back, "
                 "start again"
