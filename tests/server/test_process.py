@@ -178,6 +178,19 @@ async def test_what_was_running_when_everything_died_runs_again_at_once(shop: St
     assert monotonic() - before < 4  # not when the lease of 5 s ends
 
 
+async def test_a_server_that_was_held_up_itself_takes_no_lease_away(shop: Starter) -> None:
+    short = (shop.app.dir / "tako.toml").read_text().replace('lease = "5s"', 'lease = "1s"')
+    shop.app.write({"tako.toml": short})
+    server = shop.start()
+    peer, run_id = await begin(shop.app, "slow", 1.0)
+    await in_state(peer, run_id, "running")
+    server.process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(2.5)  # the lease ends meanwhile, and nobody hears the heartbeats
+    server.process.send_signal(signal.SIGCONT)
+    run = (await peer.ask(Await(run_id))).run
+    assert (run.state, run.attempt, run.strikes) == ("succeeded", 1, 0)
+
+
 async def test_the_workers_of_a_server_that_does_not_come_back_end(tmp_path: Path) -> None:
     shop = Starter(tmp_path)
     try:

@@ -88,7 +88,7 @@ class AppServer:
         self.sessions = Sessions(config.defaults.lease.ms)
         self._batch = Batch(self._store, self.sessions, self._on_effects)
         self._batch.limited = self.catalogue.limited
-        self._timers = Timers(self._store, self._batch.add)
+        self._timers = Timers(self._store, self._batch.add, config.defaults.lease.ms // 3)
         self._awaited = Awaited(self._batch.add)
         self._broadcasts = Broadcasts()
         self.supervisor = Supervisor(
