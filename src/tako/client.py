@@ -46,6 +46,8 @@ T = TypeVar("T")
 _log = logging.getLogger("tako")
 _LONGEST_ID, _LONGEST_EVENT, _LONGEST_KEY = 200, 500, 500  # characters
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
+_LONGEST_REASON = 10_000  # characters
 _HIGHEST = 1_000_000  # priority, either way
 _MOST_RETRIES = 1_000_000
 _CHUNK_BYTES, _CHUNK = 4 * 1024 * 1024, 5_000  # payload and commands that go out in one frame
@@ -161,7 +163,8 @@ class Handle(Generic[R]):
 
     async def cancel(self, reason: str = "cancelled by its caller") -> bool:
         """End the run ``cancelled``; False if it had ended before. Raises RunNotFound."""
-        return (await _ask(self.app, Cancel(self.id, reason), Changed)).changed
+        said = _text(reason, "reason", _LONGEST_REASON, _NOT_UNICODE)
+        return (await _ask(self.app, Cancel(self.id, said), Changed)).changed
 
     def result_sync(self, *, timeout: timedelta | float | str | None = None) -> R:
         """Like `result`, blocking."""
@@ -266,7 +269,7 @@ def enqueue_many_sync(
     **options: Unpack[ManyOptions],
 ) -> list[Handle[Any]]:
     """Like `enqueue_many`, blocking."""
-    return run_sync(enqueue_many(workflow, payloads, **options))
+    return run_sync(enqueue_many(workflow, list(payloads), **options))
 
 
 @dataclass(frozen=True)
@@ -432,7 +435,8 @@ async def rerun(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
         Conflict: another unfinished run holds its unique key now.
     """
     handle = Handle[Any](run_id)
-    await _ask(handle.app, Rerun(handle.id, from_step), Changed)
+    step = None if from_step is None else _text(from_step, "from_step", _LONGEST_EVENT)
+    await _ask(handle.app, Rerun(handle.id, step), Changed)
     return handle
 
 
@@ -444,13 +448,13 @@ def rerun_sync(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
 # --- what may be said
 
 
-def _text(value: str, what: str, longest: int) -> str:
+def _text(value: str, what: str, longest: int, refused: "re.Pattern[str]" = _UNPRINTABLE) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a text, not {type(value).__name__} {value!r}")
     if not 1 <= len(value) <= longest:
         raise ValueError(f"{what} must have 1 to {longest} characters, not {len(value)}")
-    if _UNPRINTABLE.search(value):
-        raise ValueError(f"{what} must have no control characters: {value!r}")
+    if refused.search(value):
+        raise ValueError(f"{what} must have no control characters or surrogates: {value!r}")
     return value
 
 

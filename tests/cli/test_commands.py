@@ -89,6 +89,15 @@ def test_what_cannot_be_done_is_one_message_and_a_documented_code(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", [["runs", "show"], ["waits"], ["runs", "cancel"], ["signal"]])
+def test_an_argument_that_is_not_utf_8_is_a_usage_error(
+    left: AppFixture, command: list[str]
+) -> None:
+    done = tako(left, *command, os.fsdecode(b"a\xff"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tako: the argument 'a\\udcff' is not valid UTF-8\n"
+
+
 # --- signal, waits, workflows
 
 

@@ -1,7 +1,9 @@
 """The result of a run and its ends, as the one who holds the handle sees them."""
 
 import asyncio
+import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,25 @@ def test_cancel_ends_a_run_once_and_with_its_reason(served: AppFixture) -> None:
     assert not tako.cancel_sync(handle.id)
     with pytest.raises(tako.RunCancelled, match="not wanted"):
         handle.result_sync(timeout=10)
+
+
+@pytest.mark.parametrize("reason", ["", 5, "a\ud800", "x" * 10_001])
+def test_a_reason_that_cannot_be_kept_is_refused(served: AppFixture, reason: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="reason must"):
+        tako.cancel_sync("some-run", reason)
+
+
+def test_a_reason_may_have_many_lines(served: AppFixture) -> None:
+    handle = tako.enqueue_sync("ask", "handle:lines")
+    handle.cancel_sync("one\ntwo")
+    assert handle.status_sync().reason == "one\ntwo"
+
+
+def test_a_generator_of_payloads_runs_in_the_thread_of_the_caller(served: AppFixture) -> None:
+    here = threading.current_thread()
+    payloads = (str(threading.current_thread() is here) for _ in range(2))
+    handles = tako.enqueue_many_sync("greet", payloads)
+    assert [handle.result_sync(timeout=10) for handle in handles] == ["hello True"] * 2
 
 
 def test_status_is_the_run_as_it_is_now(served: AppFixture) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tako.cli import dev, enqueue, runs, server, signal, waits, workflows
-from tako.cli.exits import EXITS, explain
+from tako.cli.exits import EXITS, UsageError, explain
 
 app = typer.Typer(
     name="tako",
@@ -46,6 +46,13 @@ def options(
 def main() -> None:
     """Run the command line and exit with one of the documented codes."""
     try:
+        _check_encoding(sys.argv[1:])
         app()
     except (Exception, KeyboardInterrupt) as error:
         sys.exit(explain(error))
+
+
+def _check_encoding(arguments: list[str]) -> None:
+    for argument in arguments:
+        if not argument.isprintable() and any("\ud800" <= char <= "\udfff" for char in argument):
+            raise UsageError(f"the argument {argument!r} is not valid UTF-8")

@@ -98,11 +98,12 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Cancel unfinished runs: durably at once, then their handlers are told."""
-    from tako.cli.sending import connect
+    from tako.cli.sending import connect, usage
     from tako.client import cancel_sync
 
     connect()
-    changed = {run_id: cancel_sync(run_id, reason) for run_id in run_ids}
+    with usage():
+        changed = {run_id: cancel_sync(run_id, reason) for run_id in run_ids}
     if as_json:
         from tako.cli.output import print_json
 
@@ -121,11 +122,12 @@ def rerun(
     as_json: Json = False,
 ) -> None:
     """Run a failed or cancelled run again; saved steps are kept."""
-    from tako.cli.sending import connect
+    from tako.cli.sending import connect, usage
     from tako.client import rerun_sync
 
     connect()
-    handle = rerun_sync(run_id, from_step=from_step)
+    with usage():
+        handle = rerun_sync(run_id, from_step=from_step)
     if as_json:
         from tako.cli.output import print_json
 
