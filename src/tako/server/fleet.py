@@ -18,6 +18,7 @@ _log = logging.getLogger("tako.server")
 
 _REPORT_WITHIN = 0.05  # s in which the exit of a worker whose connection dropped is known
 _SURELY_WITHIN = 5.0  # s for that report when the process has ended already
+_ENDS = 100  # exits that are remembered until the connection has dropped too
 _SLOW = 30.0  # s after which a worker should have loaded its modules
 _SOLO_IDLE = 1.0  # s
 
@@ -44,6 +45,7 @@ class Fleet:
         self, app: AppConfig, spawner: Spawner, on_exit: Callable[[Process, str], None]
     ) -> None:
         self.processes: dict[str, Process] = {}
+        self._ends: dict[str, str] = {}  # how the last ones ended, by worker id
         self._app = app
         self._spawner = spawner
         self._on_exit = on_exit
@@ -84,11 +86,16 @@ class Fleet:
             await gone(process.pid)
         how = "ended, how is not known" if status is None else how_it_ended(status)
         process.ended.set_result(how)
+        self._ends[process.worker_id] = how
+        if len(self._ends) > _ENDS:
+            del self._ends[next(iter(self._ends))]
         self.processes.pop(process.worker_id, None)
         self._on_exit(process, how)
 
     async def cause_of_death(self, worker_id: str, pid: int) -> str:
         """Why the connection of a worker dropped; its exit is reported just before or after."""
+        if worker_id in self._ends:
+            return self._ends[worker_id]
         process = self.processes.get(worker_id)
         if process is not None:
             await asyncio.wait([process.ended], timeout=_REPORT_WITHIN)
