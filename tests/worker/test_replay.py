@@ -9,6 +9,7 @@ from tests.support import in_state
 FILES = {
     "workflows/steps.py": """
         import asyncio
+        import contextvars
         import dataclasses
         import datetime as dt
         import decimal
@@ -127,6 +128,10 @@ FILES = {
         async def bad_name(name: object, step: Step) -> None:
             await step.run(name, double, 1)
 
+        @workflow("given-a-coroutine", retries=0)
+        async def given_a_coroutine(payload: None, step: Step) -> None:
+            await step.run("it", double(1))
+
         @workflow("nested", retries=0)
         async def nested(payload: None, step: Step) -> None:
             async def body():
@@ -193,6 +198,14 @@ FILES = {
                 return {"a": 1, "b": [None, "x"]}
             return await step.run("found", found)
 
+        seen = contextvars.ContextVar("seen", default="nothing")
+
+        @workflow("sets-a-variable")
+        async def sets_a_variable(key: str, step: Step) -> str:
+            before = seen.get()
+            seen.set(key)
+            return before
+
         @workflow("tells")
         async def tells(key: str, step: Step) -> list[Any]:
             step.log.warning("hello from %s", key)
@@ -243,6 +256,7 @@ async def test_names_used_again_are_numbered_in_the_order_of_the_calls(
         ("bad-name", "a\nb", "control characters"),
         ("bad-name", 7, "must be a text"),
         ("bad-name", "ship#2", "must not end in # and a number"),
+        ("given-a-coroutine", None, "pass the function and its arguments"),
         ("nested", None, "inside the body of step 'outer'"),
         ("nested-sync", None, "inside the body of step 'outer'"),
     ],
@@ -325,3 +339,11 @@ async def test_a_handler_knows_its_run_and_its_log_lines_carry_it(scene: Scene, 
 async def test_a_type_that_leaves_parts_open_takes_plain_values_there(scene: Scene) -> None:
     run = await tako.enqueue("open-type", None)
     assert await run.result(timeout=10) == {"a": 1, "b": [None, "x"]}
+
+
+async def test_context_variables_of_one_run_are_not_seen_by_the_next(scene: Scene) -> None:
+    for number in range(30):
+        run = await tako.enqueue("sets-a-variable", f"run {number}")
+        assert await run.result(timeout=10) == "nothing"
+    runs = await tako.enqueue_many("sets-a-variable", [f"run {n}" for n in range(100)])
+    assert {await run.result(timeout=10) for run in runs} == {"nothing"}

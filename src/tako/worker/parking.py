@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tako.commands import Exists, Park, Parked, Reply, Unwait, Wait
-from tako.errors import Refused, TakoError
+from tako.errors import LeaseLost, Refused, TakoError
 from tako.model import StepRecord
 from tako.worker.rest import WaitFuture, at_rest
 
@@ -160,6 +160,9 @@ class Parking:
     def _waited(self, entry: _Open, done: "asyncio.Future[Reply]") -> None:
         reply = self._reply(done)
         if reply is None:
+            error = None if done.cancelled() else done.exception()
+            if isinstance(error, Refused) and not entry.future.done():
+                entry.future.set_exception(error)
             entry.sent = False
             self.look_after(_LATER)
         elif type(reply) is Exists:
@@ -202,8 +205,8 @@ class Parking:
         if done.cancelled():
             return None
         error = done.exception()
-        if isinstance(error, Refused):
-            self._pass.lose(error)
+        if isinstance(error, LeaseLost):
+            self._pass.stop(str(error))
         elif error is not None and not isinstance(error, TakoError):
             raise error
         return None if error is not None else done.result()

@@ -9,7 +9,9 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import Future
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,7 @@ class Worker:
         self._draining = False  # and gives back what it has
         self._claimed_any = False
         self._idle: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # of its own, held so that they live
         self._done: asyncio.Future[int] = self._loop.create_future()
         self._grace = 10.0  # s, after a Stop
         self._heartbeats = Heartbeats(Path(settings.socket), settings.worker_id, self._is_busy)
@@ -82,6 +85,7 @@ class Worker:
             steps=Pool("step", self._places, self._strayed),
             max_value=1_048_576,
             thread=threading.get_ident(),
+            context=copy_context(),
             let_go=self._let_go,
         )
 
@@ -159,7 +163,8 @@ class Worker:
     def _ask_soon(self) -> None:
         if not self._asking:
             self._asking = True
-            self._loop.call_soon(self._ask)
+            # In nobody's context, so that a claim that is held keeps no ended run in memory.
+            self._loop.call_soon(self._ask, context=self._services.context)
 
     def _ask(self) -> None:
         """One claim per turn of the loop, for all places that have become free in it."""
@@ -302,7 +307,7 @@ class Worker:
         self._idle = None
         if not self._passes and not self._going:
             self._going = True
-            self._loop.create_task(self._say_goodbye())
+            self._begin(self._say_goodbye())
 
     async def _say_goodbye(self) -> None:
         """After this reply no claim of ours is left, and no run can come any more."""
@@ -327,12 +332,10 @@ class Worker:
         if self._draining:
             return
         self._going = self._draining = True
-        self._loop.create_task(self._say_goodbye())
+        self._begin(self._say_goodbye())
         for pass_ in list(self._passes.values()):
             pass_.drain()
-        self._loop.call_later(
-            self._settings.drain, lambda: self._loop.create_task(self._time_is_up())
-        )
+        self._loop.call_later(self._settings.drain, lambda: self._begin(self._time_is_up()))
 
     async def _time_is_up(self) -> None:
         released = []
@@ -343,6 +346,11 @@ class Worker:
         if replies:
             await asyncio.wait(replies, timeout=_GOODBYE)
         self._finish(EXIT_DONE)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work, context=self._services.context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _finish(self, status: int) -> None:
         if not self._done.done():

@@ -1,9 +1,10 @@
 """One pass over a handler: saved steps return at once, new ones are run and saved."""
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context
 from datetime import datetime
 from functools import lru_cache
 from random import random
@@ -17,8 +18,8 @@ from tako.errors import (
     Bailed,
     CodecError,
     Failed,
+    LeaseLost,
     Parked,
-    Refused,
     StepError,
     StorageError,
     Unavailable,
@@ -57,6 +58,7 @@ class Services(NamedTuple):
     steps: Pool
     max_value: int  # bytes
     thread: int  # that the loop runs in
+    context: Context  # that of nobody's run
     let_go: Callable[["Pass"], None]  # the pass needs its place no longer
 
 
@@ -85,7 +87,7 @@ class Pass:
         self.stopped: str | None = None  # why it was told to end
         self.verdict: Bail | Fail | None = None  # what `bail` and `fail` have decided
         self.outside = 0  # calls of its code into threads
-        self.context = copy_context()  # that its handler runs in
+        self.context = services.context.copy()  # that its handler runs in
         self.thread: HandlerThread | None = None  # of a plain handler
         self._deadlines: list[asyncio.TimerHandle] = []  # asyncio.timeout and the like
         self._names = Names()
@@ -108,6 +110,8 @@ class Pass:
         retry: bool,
         returns: Any,
     ) -> Coroutine[Any, Any, Any]:
+        if not callable(fn):
+            raise _not_callable(name, fn)
         key = self._take(name)
         if retries == 0 and backoff is None and timeout is None and retry is True:
             options = None
@@ -318,14 +322,14 @@ class Pass:
     async def insist(self, command: Command) -> Reply:
         """The reply to ``command``, asked again while the store or the server is in trouble.
 
-        Raises Parked if the run is not ours any more.
+        Raises Parked if the run is not ours any more, another Refused if it cannot be done.
         """
         failed = 0
         while True:
             try:
                 return await self.link.request(command)
-            except Refused as error:
-                self.lose(error)
+            except LeaseLost as error:
+                self.stop(str(error))
                 raise Parked(str(error)) from None
             except (StorageError, Unavailable):
                 failed += 1
@@ -346,10 +350,6 @@ class Pass:
                 future.set_exception(error)
                 future.exception()
         self.services.let_go(self)
-
-    def lose(self, error: BaseException) -> None:
-        """The server says that the run is not ours."""
-        self.stop(str(error))
 
     def stop(self, reason: str) -> None:
         """End the handler: its tasks get CancelledError, its step calls Parked."""
@@ -427,6 +427,14 @@ class Pass:
 def _wake(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _not_callable(name: str, fn: object) -> StepError:
+    hint = ""
+    if inspect.iscoroutine(fn):
+        fn.close()
+        hint = f": pass the function and its arguments, as in step.run({name!r}, fetch, url)"
+    return StepError(f"step {name!r} was given {fn!r}, which cannot be called{hint}")
 
 
 # What Python says of a step that is never awaited names the coroutine.
