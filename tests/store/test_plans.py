@@ -27,7 +27,7 @@ PLANS: dict[str, set[str]] = {
     "ready_workflows": {"runs_ready"},
     "ready_runs": {"runs_ready"},
     "isolated_runs": {"runs_isolated"},
-    "claim_run": {PRIMARY},
+    "claim_runs": {PRIMARY},
     "steps_after": {PRIMARY},
     "waiters_of_run": {WAITER},
     "save_step": {RUN_ID},

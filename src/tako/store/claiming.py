@@ -6,20 +6,22 @@ having had nothing to do starts at the others' level instead of with a credit.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from tako.commands import Claim, Claimed, ClaimedRun, Register, Registered
 from tako.ids import new_id
 from tako.model import Waiter
+from tako.store.database import json_list
 from tako.store.transaction import Transaction
 from tako.store.working import page_of_steps
 
 
 def claim(tx: Transaction, c: Claim) -> Claimed:
     chosen = _isolated(tx, c) if c.solo else _shared(tx, c)
-    runs = [_take(tx, c, seq, fresh) for seq, fresh in chosen]
-    if runs:
-        tx.effects.timed = True  # their leases
-    return Claimed(runs)
+    if not chosen:
+        return Claimed([])
+    tx.effects.timed = True  # their leases
+    return Claimed(_take(tx, c, chosen))
 
 
 def _isolated(tx: Transaction, c: Claim) -> list[tuple[int, bool]]:
@@ -81,16 +83,21 @@ def _room(tx: Transaction, workflow: str, most: int) -> int:
     return min(most, limit - int(row[0]))
 
 
-def _take(tx: Transaction, c: Claim, seq: int, fresh: bool) -> ClaimedRun:
-    lease_id = new_id()
-    row = tx.db.one("claim_run", lease_id, c.worker_id, tx.now + c.lease, tx.now, seq)
-    assert row is not None, "it was pending in this very transaction"
-    run_id, *rest = row
+def _take(tx: Transaction, c: Claim, chosen: list[tuple[int, bool]]) -> list[ClaimedRun]:
+    """Each run gets a lease of its own: what this claim's begin with, and the run's number."""
+    seqs = json_list([seq for seq, _ in chosen])
+    rows = tx.db.all("claim_runs", new_id(), c.worker_id, tx.now + c.lease, tx.now, seqs)
+    taken = {row[0]: row[1:] for row in rows}
+    return [_claimed(tx, taken[seq], fresh) for seq, fresh in chosen]
+
+
+def _claimed(tx: Transaction, row: tuple[Any, ...], fresh: bool) -> ClaimedRun:
     if fresh:  # nothing can have been saved
-        return ClaimedRun(run_id, lease_id, *rest, [], [])  # type: ignore[call-arg]
+        return ClaimedRun(*row, [], [])  # type: ignore[call-arg]
+    run_id = row[0]
     steps, more = page_of_steps(tx, run_id, "")
     waiters = [Waiter(*w) for w in tx.db.all("waiters_of_run", run_id)]
-    return ClaimedRun(run_id, lease_id, *rest, steps, waiters, more)  # type: ignore[call-arg]
+    return ClaimedRun(*row, steps, waiters, more)  # type: ignore[call-arg]
 
 
 def register(tx: Transaction, c: Register) -> Registered:

@@ -59,12 +59,12 @@ SELECT count(*) FROM runs WHERE state = 'running' AND workflow = ?;
 -- name: known_workflows
 SELECT name, worker_group, concurrency FROM workflows;
 
--- name: claim_run
+-- name: claim_runs
 -- move: claim
-UPDATE runs SET state = 'running', lease_id = ?, worker_id = ?, lease_until = ?,
-                started_at = coalesce(started_at, ?)
-WHERE seq = ? AND state = 'pending'
-RETURNING id, workflow, payload, attempt, strikes, retries, created_at;
+UPDATE runs SET state = 'running', lease_id = ?1 || '.' || seq, worker_id = ?2, lease_until = ?3,
+                started_at = coalesce(started_at, ?4)
+WHERE state = 'pending' AND seq IN (SELECT value FROM json_each(?5))
+RETURNING seq, id, lease_id, workflow, payload, attempt, strikes, retries, created_at;
 
 -- name: steps_after
 SELECT name, kind, outcome, value, attempt, started_at, finished_at FROM steps

@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import msgspec
-
 from tako.commands import (
     Exists,
     NotParked,
@@ -20,6 +18,7 @@ from tako.commands import (
 from tako.errors import PayloadRefused, Refused
 from tako.model import StepRecord
 from tako.schema import validate_schema
+from tako.store.database import json_list
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 from tako.store.working import check_lease
@@ -57,7 +56,7 @@ def wait(tx: Transaction, c: Wait) -> Waiting | Exists:
         return Exists(end_wait(tx, before, "timeout", None))
     if (before.event, before.schema_id) == (c.event, schema_id):
         return Waiting(before.deadline)
-    tx.db.run("delete_waiters", _json([before.seq]))  # the code now waits for something else
+    tx.db.run("delete_waiters", json_list([before.seq]))  # the code now waits for something else
     return _begin(tx, c, before.deadline, schema_id)
 
 
@@ -149,19 +148,14 @@ def _end_all(
     A parked run becomes pending; one that executes is told in memory; one that is pending
     already finds the outcome when it is claimed.
     """
-    tx.db.run("delete_waiters", _json([w.seq for w in waiters]))
+    tx.db.run("delete_waiters", json_list([w.seq for w in waiters]))
     records = _record(tx, waiters, outcome, payload)
-    woken = dict(tx.db.all("wake_runs", _json([w.run_id for w in waiters])))
+    woken = dict(tx.db.all("wake_runs", json_list([w.run_id for w in waiters])))
     tx.effects.ready.update(woken.values())
     for waiter, record in zip(waiters, records, strict=True):
         if waiter.run_id not in woken:
             _tell_holder(tx, waiter.run_id, record)
     return records
-
-
-def _json(values: list[Any]) -> str:
-    """For one statement about many: each execution costs more than the row it is about."""
-    return msgspec.json.encode(values).decode()
 
 
 def _tell_holder(tx: Transaction, run_id: str, record: StepRecord) -> None:
