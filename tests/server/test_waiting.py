@@ -37,6 +37,32 @@ async def test_the_end_of_a_run_is_told_to_all_who_wait_for_it(tmp_path: Path) -
         assert [(await wait).run.result for wait in waits] == ['"done"', '"done"']
 
 
+async def test_the_end_is_told_with_the_batch_that_ends_the_run(tmp_path: Path) -> None:
+    async with served(tmp_path) as app:
+        worker = await app.worker()
+        command = enqueue()
+        await worker.ask(command)
+        (wait,) = worker.send(Await(command.run_id))
+        run = await worker.claim_one()
+        await worker.ask(Succeed(run.id, run.lease_id, "1"))
+        assert wait.done()
+        assert len(worker.frames[-1]) == 2  # its own reply, and the end that was awaited
+
+
+async def test_an_end_that_did_not_come_is_still_waited_for(tmp_path: Path) -> None:
+    async with served(tmp_path) as app:
+        worker = await app.worker()
+        command = enqueue()
+        await worker.ask(command)
+        (wait,) = worker.send(Await(command.run_id))
+        run = await worker.claim_one()
+        refused = await worker.ask(Succeed(run.id, "not its lease", "1"))
+        assert refused.code == "lease_lost"
+        assert not wait.done()
+        await worker.ask(Succeed(run.id, run.lease_id, "1"))
+        assert (await wait).run.state == "succeeded"
+
+
 async def test_to_wait_for_a_run_that_has_ended_is_answered_at_once(tmp_path: Path) -> None:
     async with served(tmp_path) as app:
         worker = await app.worker()

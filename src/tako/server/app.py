@@ -8,7 +8,6 @@ import msgspec
 
 from tako.clock import monotonic
 from tako.commands import (
-    Await,
     Claim,
     Command,
     Effects,
@@ -36,7 +35,7 @@ from tako.server.spawner import Spawner
 from tako.server.supervisor import Supervisor
 from tako.server.tasks import Tasks
 from tako.server.timers import Timers
-from tako.server.waiting import Awaited, Broadcasts, Unknown
+from tako.server.waiting import Broadcasts, Unknown
 from tako.store import open_store
 
 _log = logging.getLogger("tako.server")
@@ -89,7 +88,6 @@ class AppServer:
         self._batch = Batch(self._store, self.sessions, self._on_effects)
         self._batch.limited = self.catalogue.limited
         self._timers = Timers(self._store, self._batch.add, config.defaults.lease.ms // 3)
-        self._awaited = Awaited(self._batch.add)
         self._broadcasts = Broadcasts()
         self.supervisor = Supervisor(
             config,
@@ -103,11 +101,10 @@ class AppServer:
         self._set_hooks()
 
     def _set_hooks(self) -> None:
-        self._batch.hooks = {
+        self._batch.hooks |= {
             Enqueue: self._enqueued,
             Register: self._registered,
             ListWorkflows: self._listed,
-            Await: self._awaited.looked,
             Signal: self._broadcasts.signalled,
             Tick: self._ticked,
             Spread: self._spread,
@@ -145,7 +142,7 @@ class AppServer:
 
     def gone(self, peer: Peer) -> None:
         self._peers.discard(peer)
-        self._awaited.forget(peer)
+        self._batch.awaited.forget(peer)
         self._batch.forget(peer)
         session = self.sessions.of(peer)
         if session is not None:
@@ -256,7 +253,7 @@ class AppServer:
             self.supervisor.look(effects.ready, at_once=self._death)
         self._death = False
         if effects.ended:
-            self._awaited.ended(effects.ended)
+            self._batch.awaited.ended(effects.ended)
         if effects.spreading:
             self._batch.spread(effects.spreading)
         for worker_id, push in effects.pushes:

@@ -41,11 +41,11 @@ from tako.commands import (
 from tako.errors import StorageError
 from tako.server.listener import Peer
 from tako.server.sessions import Picked, Sessions
+from tako.server.waiting import Awaited, Entry
 from tako.store import Store
 
 _log = logging.getLogger("tako.server")
 
-Entry = tuple[Peer | None, int, Command]  # who asked, as which request; None: the server itself
 Hook = Callable[[Peer | None, int, Any, Any], Reply | None]
 
 LIMIT = 1_000  # commands in one transaction
@@ -72,7 +72,8 @@ class Batch:
     def __init__(
         self, store: Store, sessions: Sessions, on_effects: Callable[[Effects], None]
     ) -> None:
-        self.hooks: dict[type, Hook] = {}
+        self.awaited = Awaited(self.add)
+        self.hooks: dict[type, Hook] = {Await: self.awaited.looked}
         self.limited = False  # some workflow limits its runs: see _FREE_A_PLACE
         self._store = store
         self._sessions = sessions
@@ -185,6 +186,9 @@ class Batch:
         kinds = {type(entry[2]) for entry in entries}
         if not kinds.isdisjoint(_LARGE):
             entries = self._shorten(entries)
+        if looks := self.awaited.asked_with(entries):
+            entries += looks
+            kinds.add(Await)
         if self._spreads:
             entries.append((None, 0, Spread(self._spreads.popleft())))
             kinds.add(Spread)

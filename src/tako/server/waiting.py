@@ -3,13 +3,29 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from tako.commands import Await, Command, Enqueue, Error, Reply, RunReply, Signal, Signalled, Spread
+from tako.commands import (
+    Await,
+    Bail,
+    Cancel,
+    Command,
+    Enqueue,
+    Error,
+    Fail,
+    Reply,
+    RunReply,
+    Signal,
+    Signalled,
+    Spread,
+    Succeed,
+)
 from tako.model import ENDED
 from tako.server.listener import Peer
 
+_ENDS = frozenset({Succeed, Bail, Fail, Cancel})
 _PATIENCE = 15.0  # s for a worker to load the code before a name is refused
 
 Asker = tuple[Peer, int]
+Entry = tuple[Peer | None, int, Command]  # who asked, as which request; None: the server itself
 Add = Callable[[Command, Peer | None, int], None]  # into the next batch
 
 
@@ -30,14 +46,25 @@ class Awaited:
             self._runs.setdefault(peer, set()).add(c.run_id)
         return None
 
+    def asked_with(self, entries: list[Entry]) -> list[Entry]:
+        """Looks at the runs that ``entries`` will probably end, for their very batch."""
+        if not self._askers:
+            return []
+        ends = [entry[2] for entry in entries if type(entry[2]) in _ENDS]
+        return [look for end in ends for look in self._take(end.run_id)]  # type: ignore[union-attr]
+
+    def _take(self, run_id: str) -> list[Entry]:
+        askers = self._askers.pop(run_id, [])
+        for peer, _ in askers:
+            self._runs[peer].discard(run_id)
+        return [(peer, number, Await(run_id)) for peer, number in askers]
+
     def ended(self, run_ids: list[str]) -> None:
         """Look once more at those of these runs that somebody waits for."""
-        if not self._askers:
-            return
-        for run_id in run_ids:
-            for peer, number in self._askers.pop(run_id, ()):
-                self._runs[peer].discard(run_id)
-                self._add(Await(run_id), peer, number)
+        if self._askers:
+            for run_id in run_ids:
+                for peer, number, look in self._take(run_id):
+                    self._add(look, peer, number)
 
     def forget(self, peer: Peer) -> None:
         for run_id in self._runs.pop(peer, ()):
