@@ -9,11 +9,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tako.client import Handle as Handle
     from tako.client import SignalResult as SignalResult
     from tako.client import cancel as cancel
     from tako.client import cancel_sync as cancel_sync
-    from tako.client import configure as configure
     from tako.client import enqueue as enqueue
     from tako.client import enqueue_many as enqueue_many
     from tako.client import enqueue_many_sync as enqueue_many_sync
@@ -44,7 +42,9 @@ if TYPE_CHECKING:
     from tako.errors import UnknownWorkflow as UnknownWorkflow
     from tako.errors import WorkflowLoadError as WorkflowLoadError
     from tako.errors import WrongState as WrongState
+    from tako.handle import Handle as Handle
     from tako.model import Run
+    from tako.reach import configure as configure
     from tako.step import Step as Step
     from tako.step import SyncStep as SyncStep
     from tako.workflow import Workflow as Workflow
@@ -56,7 +56,9 @@ _HOMES = {
     "workflow": "workflow Workflow",
     "step": "Step SyncStep",
     "client": "enqueue enqueue_sync enqueue_many enqueue_many_sync signal signal_sync get get_sync "
-    "cancel cancel_sync rerun rerun_sync configure Handle SignalResult",
+    "cancel cancel_sync rerun rerun_sync SignalResult",
+    "handle": "Handle",
+    "reach": "configure",
     "model": "Run",
     "errors": "TakoError ConfigError AppNotFound WorkflowLoadError CodecError TooLarge "
     "Unavailable StorageError Refused UnknownWorkflow RunNotFound WrongState Conflict "

@@ -6,186 +6,29 @@ same coroutine on a background thread and waits for it.
 
 import asyncio
 import logging
-import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from tako import codec
-from tako.commands import (
-    Cancel,
-    Changed,
-    Command,
-    Enqueue,
-    Enqueued,
-    Get,
-    Rerun,
-    RunReply,
-    Signal,
-    Signalled,
-)
-from tako.config import FILE, AppConfig, find_app, load_app
-from tako.durations import moment_ms, seconds, to_ms
-from tako.errors import ProtocolError, ResultTimeout, RunCancelled, RunFailed
+from tako.checks import LONGEST_EVENT, LONGEST_ID, LONGEST_KEY, check_text, check_whole
+from tako.commands import Changed, Enqueue, Enqueued, Rerun, Signal, Signalled
+from tako.config import AppConfig
+from tako.durations import moment_ms, to_ms
+from tako.handle import Handle
 from tako.ids import new_id
-from tako.links import links, run_sync
-from tako.model import Run, RunError, RunState
-from tako.wire import Link
+from tako.links import run_sync
+from tako.model import Run
+from tako.reach import answered, app_of, as_reply, ask, link_to
 
 if TYPE_CHECKING:
     from tako.workflow import Workflow
 
-R = TypeVar("R")
-T = TypeVar("T")
-
 _log = logging.getLogger("tako")
-_LONGEST_ID, _LONGEST_EVENT, _LONGEST_KEY = 200, 500, 500  # characters
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
-_LONGEST_REASON = 10_000  # characters
 _HIGHEST = 1_000_000  # priority, either way
 _MOST_RETRIES = 1_000_000
 _CHUNK_BYTES, _CHUNK = 4 * 1024 * 1024, 5_000  # payload and commands that go out in one frame
-
-
-# --- which app, and how long to wait for its server
-
-
-@dataclass(frozen=True)
-class _Configured:
-    app: Path | None = None
-    patience: float = 5.0
-
-
-_configured = _Configured()
-_apps: dict[tuple[object, ...], AppConfig] = {}
-
-
-def configure(
-    *, app: str | os.PathLike[str] | None = None, patience: timedelta | float | str = 5.0
-) -> None:
-    """Say which app this process talks to, and how patiently.
-
-    Args:
-        app: the app's folder; None looks at the environment variable TAKO_APP, then for the
-            folder of the workflow, then for a tako.toml above the working directory.
-        patience: how long a call waits for a server that is away (a restart, say).
-
-    Raises:
-        AppNotFound: there is no tako.toml in ``app``.
-        ConfigError: its tako.toml cannot be used.
-    """
-    global _configured
-    folder = None if app is None else load_app(Path(app)).dir
-    _configured = _Configured(folder, seconds(patience, what="patience"))
-
-
-def _app(workflow: "Workflow[Any, Any] | str | None" = None) -> AppConfig:
-    own = None if workflow is None or isinstance(workflow, str) else workflow.app_dir
-    if own is not None and not (own / FILE).is_file():
-        own = None  # a workflow written elsewhere: in a test, or at a prompt
-    named = _configured.app, os.environ.get("TAKO_APP"), own
-    here = None if any(named) else Path.cwd()  # which may be gone, where it does not matter
-    key = (*named, os.environ.get("TAKO_DATA_DIR"), here)
-    found = _apps.get(key)
-    if found is None:
-        found = _apps[key] = load_app(find_app(_configured.app, near=own))
-    return found
-
-
-async def _ask(app: AppConfig, command: Command, expected: type[T]) -> T:
-    """Send ``command`` to the app's server and return the reply that it always has."""
-    return _as(await _link(app).request(command), expected)
-
-
-def _link(app: AppConfig) -> Link:
-    return links().link(app.socket, _configured.patience)
-
-
-def _as(reply: object, expected: type[T]) -> T:
-    if not isinstance(reply, expected):
-        raise ProtocolError(f"the server answered {reply!r}: it is another version of tako")
-    return reply
-
-
-# --- a run, as the one who enqueued it sees it
-
-
-class Handle(Generic[R]):
-    """A run that has been enqueued; `Handle("some-run-id")` is one for any run.
-
-    ``deduplicated``: a run with this ``run_id``, or an unfinished one with this ``unique_key``,
-    was there already, and this is it. ``warning``: what stands in the way of the run, if anything.
-    """
-
-    def __init__(
-        self,
-        id: str,  # noqa: A002 - its public name
-        *,
-        deduplicated: bool = False,
-        warning: str | None = None,
-        app: AppConfig | None = None,
-        returns: Any = codec.UNTYPED,
-    ) -> None:
-        self.id = _text(id, "run_id", _LONGEST_ID)
-        self.deduplicated = deduplicated
-        self.warning = warning
-        self.app = app or _app()
-        self._returns = returns
-
-    def __repr__(self) -> str:
-        return f"Handle({self.id!r})"
-
-    async def result(self, *, timeout: timedelta | float | str | None = None) -> R:
-        """What the workflow returned, waiting for the run's end (at most ``timeout``).
-
-        Raises:
-            RunFailed: the run ended failed. RunCancelled: it ended cancelled.
-            ResultTimeout: it has not ended in time; it goes on.
-            RunNotFound: there is no such run. Unavailable: the server is away.
-        """
-        limit = None if timeout is None else seconds(timeout, what="timeout")
-        end = links().end(_link(self.app), self.id)
-        done, _ = await asyncio.wait([end], timeout=limit)
-        if not done:
-            raise ResultTimeout(f"run {self.id} has not ended within {timeout}: it goes on")
-        run = _as(end.result(), RunReply).run
-        return cast("R", _result(run, self._returns))
-
-    async def status(self) -> Run:
-        """The run as it is now. Raises RunNotFound, Unavailable."""
-        return (await _ask(self.app, Get(self.id), RunReply)).run
-
-    async def cancel(self, reason: str = "cancelled by its caller") -> bool:
-        """End the run ``cancelled``; False if it had ended before. Raises RunNotFound."""
-        said = _text(reason, "reason", _LONGEST_REASON, _NOT_UNICODE)
-        return (await _ask(self.app, Cancel(self.id, said), Changed)).changed
-
-    def result_sync(self, *, timeout: timedelta | float | str | None = None) -> R:
-        """Like `result`, blocking."""
-        return run_sync(self.result(timeout=timeout))
-
-    def status_sync(self) -> Run:
-        """Like `status`, blocking."""
-        return run_sync(self.status())
-
-    def cancel_sync(self, reason: str = "cancelled by its caller") -> bool:
-        """Like `cancel`, blocking."""
-        return run_sync(self.cancel(reason))
-
-
-def _result(run: Run, returns: Any) -> Any:
-    if run.state is RunState.SUCCEEDED:
-        return codec.decode(run.result or "null", returns, what=f"result of run {run.id}")
-    if run.state is RunState.FAILED:
-        error = msgspec.json.decode(run.error or '{"type":"","message":""}', type=RunError)
-        raise RunFailed(run.id, error.type, error.message, error.traceback)
-    raise RunCancelled(run.id, run.reason or "no reason was given")
 
 
 # --- enqueue
@@ -227,10 +70,10 @@ async def enqueue(
         UnknownWorkflow: no worker has ever registered this name. Unavailable: no server answers.
         TypeError, ValueError: an option that cannot be used.
     """
-    app = _app(workflow)
+    app = app_of(workflow)
     target = _target(workflow)
     command = _command(app, target, payload, **options)
-    reply = await _ask(app, command, Enqueued)
+    reply = await ask(app, command, Enqueued)
     return _handle(app, target, command, reply, own_id=options.get("run_id") is not None)
 
 
@@ -244,14 +87,15 @@ async def enqueue_many(
     Payloads are all checked before the first run is created. If the server refuses some, the
     others are there, and a note on the error says how many.
     """
-    app = _app(workflow)
+    app = app_of(workflow)
     target = _target(workflow)
     commands = [_command(app, target, payload, **options) for payload in payloads]
-    link = _link(app)
+    link = link_to(app)
     replies: list[object] = []
     for chunk in _chunks(commands):
         asked = [link.request(command) for command in chunk]
-        replies += await asyncio.gather(*asked, return_exceptions=True)
+        async with answered(app):
+            replies += await asyncio.gather(*asked, return_exceptions=True)
     pairs = zip(commands, _all_there(replies), strict=True)
     return [_handle(app, target, command, reply) for command, reply in pairs]
 
@@ -285,7 +129,7 @@ class _Target:
 
 def _target(workflow: "Workflow[Any, Any] | str") -> _Target:
     if isinstance(workflow, str):
-        return _Target(_text(workflow, "the workflow's name", _LONGEST_ID))
+        return _Target(check_text(workflow, "the workflow's name", LONGEST_ID))
     timeout = None if workflow.timeout is None else to_ms(workflow.timeout, what="timeout")
     return _Target(
         workflow.name, workflow.group, timeout, workflow.payload_type, workflow.result_type
@@ -309,15 +153,17 @@ def _command(
     what, limit = f"payload of {target.name!r}", app.defaults.max_value
     text, _ = codec.round_trip(payload, target.takes, what=what, limit=limit)
     return Enqueue(
-        run_id=new_id() if run_id is None else _text(run_id, "run_id", _LONGEST_ID),
+        run_id=new_id() if run_id is None else check_text(run_id, "run_id", LONGEST_ID),
         workflow=target.name,
         payload=text,
         group=target.group,
         run_at=None if run_at is None else moment_ms(run_at, "run_at"),
         delay=None if delay is None else to_ms(delay, what="delay"),
-        retries=None if retries is None else _whole(retries, "retries", 0, _MOST_RETRIES),
-        unique_key=None if unique_key is None else _text(unique_key, "unique_key", _LONGEST_KEY),
-        priority=_whole(priority, "priority", -_HIGHEST, _HIGHEST),
+        retries=None if retries is None else check_whole(retries, "retries", 0, _MOST_RETRIES),
+        unique_key=None
+        if unique_key is None
+        else check_text(unique_key, "unique_key", LONGEST_KEY),
+        priority=check_whole(priority, "priority", -_HIGHEST, _HIGHEST),
         timeout=target.timeout,
     )
 
@@ -355,7 +201,7 @@ def _chunks(commands: list[Enqueue]) -> Iterator[list[Enqueue]]:
 
 
 def _all_there(replies: list[object]) -> list[Enqueued]:
-    there = [_as(reply, Enqueued) for reply in replies if not isinstance(reply, BaseException)]
+    there = [as_reply(reply, Enqueued) for reply in replies if not isinstance(reply, BaseException)]
     for error in replies:
         if isinstance(error, BaseException):
             error.add_note(f"{len(there)} of {len(replies)} runs were enqueued")
@@ -387,17 +233,17 @@ async def signal(event: str, payload: object = None, *, key: str | None = None) 
         CodecError, TooLarge: the payload has no JSON form, or it is too long.
         PayloadRefused: a run that waits for it declares another type. Unavailable: no server.
     """
-    app = _app()
+    app = app_of()
     command = Signal(
         event_id=new_id(),
-        event=_text(event, "the event's name", _LONGEST_EVENT),
+        event=check_text(event, "the event's name", LONGEST_EVENT),
         payload=codec.encode(
             payload, what=f"payload of signal {event!r}", limit=app.defaults.max_value
         ),
-        key=None if key is None else _text(key, "key", _LONGEST_KEY),
+        key=None if key is None else check_text(key, "key", LONGEST_KEY),
         ttl=app.defaults.signal_ttl.ms,
     )
-    reply = await _ask(app, command, Signalled)
+    reply = await ask(app, command, Signalled)
     return SignalResult(reply.outcome, reply.delivered)
 
 
@@ -435,32 +281,11 @@ async def rerun(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
         Conflict: another unfinished run holds its unique key now.
     """
     handle = Handle[Any](run_id)
-    step = None if from_step is None else _text(from_step, "from_step", _LONGEST_EVENT)
-    await _ask(handle.app, Rerun(handle.id, step), Changed)
+    step = None if from_step is None else check_text(from_step, "from_step", LONGEST_EVENT)
+    await ask(handle.app, Rerun(handle.id, step), Changed)
     return handle
 
 
 def rerun_sync(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
     """Like `rerun`, blocking."""
     return run_sync(rerun(run_id, from_step=from_step))
-
-
-# --- what may be said
-
-
-def _text(value: str, what: str, longest: int, refused: "re.Pattern[str]" = _UNPRINTABLE) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{what} must be a text, not {type(value).__name__} {value!r}")
-    if not 1 <= len(value) <= longest:
-        raise ValueError(f"{what} must have 1 to {longest} characters, not {len(value)}")
-    if refused.search(value):
-        raise ValueError(f"{what} must have no control characters or surrogates: {value!r}")
-    return value
-
-
-def _whole(value: int, what: str, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what} must be a whole number, not {type(value).__name__} {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{what} must be between {low} and {high}, not {value}")
-    return value

@@ -16,7 +16,8 @@ from tako.retry import Backoff, to_backoff
 from tako.step import Step, SyncStep
 
 if TYPE_CHECKING:
-    from tako.client import Handle, ManyOptions, Options
+    from tako.client import ManyOptions, Options
+    from tako.handle import Handle
 
 In = TypeVar("In")
 Out = TypeVar("Out")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import tako
-from tako import client
+from tako import reach
 from tests.client.test_from_anywhere import script
 from tests.support import AppFixture, make_app
 
@@ -22,7 +22,7 @@ def found(app: AppFixture, code: str, cwd: Path, **env: str) -> str:
     """The folder that a process in ``cwd`` takes for its app."""
     text = f"import os, tako; os.chdir({str(cwd)!r}); os.environ.pop('TAKO_APP')\n"
     text += f"os.environ.update({env!r})\n{code}\n"
-    text += "from tako import client; print(client._app(globals().get('greet')).dir)"
+    text += "from tako import reach; print(reach.app_of(globals().get('greet')).dir)"
     done = script(app, text)
     return done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
@@ -81,7 +81,7 @@ def test_a_working_directory_that_is_gone_does_not_matter_where_the_app_is_named
 def test_configure_refuses_a_folder_without_a_tako_toml_at_once(tmp_path: Path) -> None:
     with pytest.raises(tako.AppNotFound, match=str(tmp_path)):
         tako.configure(app=tmp_path)
-    assert client._configured.app is None
+    assert reach.configured.app is None
 
 
 def test_configure_refuses_a_patience_that_is_none(tmp_path: Path) -> None:

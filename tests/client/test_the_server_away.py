@@ -1,6 +1,8 @@
 """What callers see when the server is away, hangs up, or comes back."""
 
 import asyncio
+import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tako
+from tako import reach
 from tests.support import AppFixture, make_app, server
 
 GREET = """
@@ -93,3 +96,19 @@ async def _result_over_a_restart(app: AppFixture) -> object:
 def test_result_goes_on_waiting_over_a_restart_of_the_server(app: AppFixture) -> None:
     tako.configure(app=app.dir, patience=20)
     assert asyncio.run(_result_over_a_restart(app)) == "ana: yes"
+
+
+def test_a_server_that_is_stopped_is_an_error_after_a_while(
+    app: AppFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "ANSWER", 0.3)
+    with server(app) as started:
+        assert tako.signal_sync("first").outcome == "buffered"
+        os.kill(started.pid, signal.SIGSTOP)
+        with pytest.raises(tako.Unavailable, match="has not answered within"):
+            tako.signal_sync("nod", key="once")
+        with pytest.raises(tako.Unavailable, match="has not answered"):
+            tako.enqueue_many_sync("greet", ["a", "b"])
+        os.kill(started.pid, signal.SIGCONT)
+        monkeypatch.setattr(reach, "ANSWER", 10.0)
+        assert tako.signal_sync("nod", key="once").outcome == "duplicate"

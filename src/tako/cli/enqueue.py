@@ -10,7 +10,7 @@ from tako.cli.options import Json, Payload, payload_of
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tako.client import Handle
+    from tako.handle import Handle
 
 
 def add_to(app: typer.Typer) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tako.cli.exits import UsageError
-from tako.client import configure
 from tako.errors import TakoError
+from tako.reach import configure
 
 PATIENCE = 2.0  # s: a person waits for the answer, and a restart takes less
 

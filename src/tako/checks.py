@@ -1,0 +1,27 @@
+"""What a text or a number of a caller may be, before it is sent."""
+
+import re
+
+LONGEST_ID, LONGEST_EVENT, LONGEST_KEY, LONGEST_REASON = 200, 500, 500, 10_000  # characters
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
+
+
+def check_text(
+    value: str, what: str, longest: int, refused: "re.Pattern[str]" = UNPRINTABLE
+) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a text, not {type(value).__name__} {value!r}")
+    if not 1 <= len(value) <= longest:
+        raise ValueError(f"{what} must have 1 to {longest} characters, not {len(value)}")
+    if refused.search(value):
+        raise ValueError(f"{what} must have no control characters or surrogates: {value!r}")
+    return value
+
+
+def check_whole(value: int, what: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} must be a whole number, not {type(value).__name__} {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{what} must be between {low} and {high}, not {value}")
+    return value
