@@ -169,7 +169,7 @@ class ModelStore:
         ]
         assert len({run.id for run in chosen}) == len(chosen)
         assert all(run in allowed for run in chosen), "not ready, or not for this worker"
-        possible, lowest = 0, min((run.priority for run in chosen), default=0)
+        possible, lowest = 0, min((run.priority for run in chosen), default=10**9)
         for workflow in {run.workflow for run in allowed}:
             line = [run for run in allowed if run.workflow == workflow]
             line.sort(key=lambda r: (0 if e.solo else -r.priority, r.seq))

@@ -40,7 +40,11 @@ def list_steps(tx: Transaction, c: ListSteps) -> StepList:
 
 
 def list_waits(tx: Transaction, c: ListWaits) -> WaitList:
-    waiters = [Waiter(*row) for row in tx.db.all("list_waiters", c.event, c.limit)]
+    if c.event is None:
+        rows = tx.db.all("list_waiters", c.limit)
+    else:
+        rows = tx.db.all("list_waiters_of_event", c.event, c.limit)
+    waiters = [Waiter(*row) for row in rows]
     return WaitList(waiters, [Event(*row) for row in tx.db.all("list_events", c.event, c.limit)])
 
 

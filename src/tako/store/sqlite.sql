@@ -226,7 +226,8 @@ SELECT id FROM found WHERE id IS NOT NULL AND EXISTS (
 
 -- name: buffered_event
 SELECT seq, payload FROM events
-WHERE event = ? AND state = 'buffered' AND expires_at > ? ORDER BY seq LIMIT 1;
+WHERE event = ? AND payload IS NOT NULL AND state = 'buffered' AND expires_at > ?
+ORDER BY seq LIMIT 1;
 
 -- name: take_event
 UPDATE events SET state = 'delivered', delivered = 1, payload = NULL WHERE seq = ?;
@@ -384,13 +385,24 @@ SELECT name, kind, outcome, value, attempt, started_at, finished_at FROM steps
 WHERE run_id = ? ORDER BY seq;
 
 -- name: list_waiters
+SELECT * FROM (
+  SELECT run_id, name, kind, event, deadline, created_at FROM event_waiters
+  WHERE deadline IS NOT NULL ORDER BY deadline, seq LIMIT ?1)
+UNION ALL
+SELECT * FROM (
+  SELECT run_id, name, kind, event, deadline, created_at FROM event_waiters
+  WHERE event IS NOT NULL AND deadline IS NULL LIMIT ?1)
+LIMIT ?1;
+
+-- name: list_waiters_of_event
 SELECT run_id, name, kind, event, deadline, created_at FROM event_waiters
-WHERE ?1 IS NULL OR event = ?1
-ORDER BY deadline IS NULL, deadline, seq LIMIT ?2;
+WHERE event = ? ORDER BY deadline IS NULL, deadline, seq LIMIT ?;
 
 -- name: list_events
 SELECT id, event, key, payload, state, delivered, created_at, expires_at FROM events
-WHERE state IN ('buffered', 'refused') AND (?1 IS NULL OR event = ?1) ORDER BY seq LIMIT ?2;
+INDEXED BY events_kept
+WHERE payload IS NOT NULL AND state IN ('buffered', 'refused') AND (?1 IS NULL OR event = ?1)
+ORDER BY seq LIMIT ?2;
 
 -- name: list_workflows
 SELECT name, worker_group, source, concurrency, timeout, schema FROM workflows ORDER BY name;

@@ -105,7 +105,7 @@ CREATE TABLE events (
   CHECK ((state = 'delivered') = (payload IS NULL))
 );
 
-CREATE INDEX events_buffered ON events (event, seq) WHERE state = 'buffered';
+CREATE INDEX events_kept ON events (event, seq) WHERE payload IS NOT NULL;
 CREATE INDEX events_spreading ON events (event, seq) WHERE state = 'spreading';
 CREATE UNIQUE INDEX events_by_key ON events (event, key) WHERE key IS NOT NULL;
 CREATE INDEX events_by_expiry ON events (expires_at) WHERE state <> 'spreading';
