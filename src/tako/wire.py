@@ -149,6 +149,11 @@ class Link:
         finally:
             self._pending.pop(number, None)
 
+    async def settle(self, timeout: float) -> None:
+        """Return when every request has its reply, or after ``timeout`` seconds."""
+        if self._pending:
+            await asyncio.wait([reply for _, reply in self._pending.values()], timeout=timeout)
+
     def close(self) -> None:
         """Send what is in the outbox and close; open requests fail with `Unavailable`."""
         if not self._closed:

@@ -99,6 +99,8 @@ class Worker:
         status = await self._done
         if self._executing:
             await asyncio.wait(list(self._executing), timeout=_UNWIND_GRACE)
+        if status == EXIT_DONE:  # what was given back is ours until the server says so
+            await self._link.settle(_GOODBYE)
         self._heartbeats.stop()
         self._link.close()
         self._services.handlers.close()
