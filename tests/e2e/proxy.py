@@ -7,6 +7,7 @@ before anybody has heard the answer.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from tako.wire import FrameReader, encode_frame
 _requests = msgspec.msgpack.Decoder(Requests)
 _replies = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw]])
 _KEPT = 0.05  # s after which a claim is one that the server keeps
+_ACCEPTING = 10  # turns of the loop in which a connection may still come up
 _UNCOUNTED = (Heartbeat, Get)  # when they come is a matter of the clock
 
 
@@ -28,6 +30,12 @@ class Moment(NamedTuple):
 
     label: str
     when: str
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 class Proxy:
@@ -43,6 +51,7 @@ class Proxy:
         self.answered: set[str] = set()  # labels of those whose reply was passed on
         self.pids: list[int] = []  # of the workers that have registered
         self.struck = asyncio.Event()
+        self.gone = asyncio.Event()
         self._path = path
         self._real = path.with_name("real.sock")
         self._moment = moment
@@ -58,24 +67,25 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.step_aside()
-        await asyncio.gather(*self._conversations, return_exceptions=True)
+        for _ in range(_ACCEPTING):
+            self.step_aside()
+            await asyncio.gather(*self._conversations)
+            await asyncio.sleep(0)
 
     def step_aside(self) -> None:
         """Listen no longer and hang up on everybody, as when the server dies."""
+        self.gone.set()
         if self._server is not None:
             self._server.close()
             self._server = None
-        for conversation in self._conversations:
-            conversation.cancel()
 
     async def hit(self) -> None:
-        """Strike, once; it goes on even if the conversation that caused it is cut off."""
+        """Strike, once. On return whoever is to die has been killed; the rest follows."""
         assert self._strike is not None
         if self._striking is None:
             self.struck.set()
             self._striking = asyncio.ensure_future(self._strike())
-        await asyncio.shield(self._striking)
+            await asyncio.sleep(0)
 
     async def settled(self) -> None:
         """Return when the strike, and all it does, is over."""
@@ -106,11 +116,11 @@ class Proxy:
         self._conversations.add(task)
         try:
             await _Conversation(self, reader, writer).run(self._real)
-        except (OSError, asyncio.CancelledError):
+        except OSError:
             pass  # one of the two is gone: the other will notice
         finally:
             self._conversations.discard(task)
-            writer.close()
+            await closed(writer)
 
 
 class _Conversation:
@@ -132,16 +142,17 @@ class _Conversation:
             asyncio.ensure_future(self._pass_requests(writer)),
             asyncio.ensure_future(self._pass_replies(reader)),
             asyncio.ensure_future(self._cut.wait()),
+            asyncio.ensure_future(self._proxy.gone.wait()),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if self._cut.is_set():
-                await self._proxy.hit()  # before either side can notice anything else
+                await self._proxy.hit()  # before either side can notice anything
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            writer.close()
+            await closed(writer)
 
     async def _pass_requests(self, server: asyncio.StreamWriter) -> None:
         frames = FrameReader()

@@ -123,7 +123,8 @@ async def test_runs_db_replaced_under_the_server_is_noticed_at_once(
 ) -> None:
     scene, handle = await holding(start)
     move(scene, tmp_path / "aside")
-    shutil.copy(tmp_path / "aside" / "runs.db", scene.app.db)
+    for path in (tmp_path / "aside").iterdir():
+        shutil.copy(path, scene.app.data_dir / path.name)
     await nothing_is_acknowledged(scene, "was replaced")
     scene.server.kill()
     for path in scene.app.data_dir.glob("runs.db*"):
