@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from bench.processes import until
+from bench.processes import environment, until
 
 _COMMITS = 1_000
 _BATCHES, _BATCH = 60, 100
@@ -24,7 +25,7 @@ _TABLE = """CREATE TABLE steps (
   finished_at INTEGER NOT NULL, PRIMARY KEY (run_id, name)) WITHOUT ROWID"""
 _INSERT = "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _RUNS = [f"06b9xk2m4q7w1r5t8v{n:02}" for n in range(50)]
-_BARE = "import asyncio, msgspec"
+BARE = "import asyncio, msgspec"
 
 
 class Floors:
@@ -72,7 +73,7 @@ class Floors:
         """Milliseconds for a msgpack frame to another process and back."""
         path = self._folder / "echo.sock"
         command = [sys.executable, "-m", "bench.echo", str(path)]
-        process = subprocess.Popen(command)  # noqa: ASYNC220 - it takes a millisecond
+        process = subprocess.Popen(command, env=environment())  # noqa: ASYNC220 - a millisecond
         try:
             return await _round_trips(path)
         finally:
@@ -83,7 +84,11 @@ class Floors:
         """Milliseconds until a fork of a process that has tako has imported the app and ended."""
         code = f"import bench.floors as f; print(f.forks({str(app)!r}))"
         done = subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+            [sys.executable, "-c", code],
+            env=environment(),
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return float(done.stdout)
 
@@ -111,11 +116,23 @@ def _row(number: int) -> tuple[Any, ...]:
     return _RUNS[number % len(_RUNS)], name, now, "run", "ok", str(number), 1, now, now
 
 
-def interpreter(code: str = _BARE) -> float:
+def interpreter(code: str = BARE) -> float:
     """Milliseconds of a fresh interpreter that runs ``code``, from exec to exit."""
     start = perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], env=environment(), check=True)
     return (perf_counter() - start) * 1000
+
+
+def interpreter_cpu(code: str = BARE) -> float:
+    """The same on the CPU: imports wait for nothing, and other programs do not count."""
+    before = _cpu_of_children()
+    interpreter(code)
+    return (_cpu_of_children() - before) * 1000
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def forks(app: str, times: int = 20) -> float:

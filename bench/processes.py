@@ -1,12 +1,19 @@
 """Other processes, looked at from outside: memory, time on the CPU, and what they have done."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 _KIB = 1024
+
+
+def environment() -> dict[str, str]:
+    """For every process that is measured: its app is the one it is given, its bytecode is kept."""
+    unwanted = ("TAKO_", "PYTHONDONTWRITEBYTECODE")
+    return {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
 
 
 def rss(pid: int) -> int:

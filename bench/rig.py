@@ -1,6 +1,5 @@
 """A real app on disk, a real server on it, and a client in this process."""
 
-import os
 import shutil
 import signal
 import socket
@@ -18,7 +17,7 @@ import psutil
 import tako
 from bench.figures import FIGURES, Row
 from bench.floors import Floors
-from bench.processes import until
+from bench.processes import environment, until
 
 _APPS = Path(__file__).parent / "apps"
 
@@ -140,7 +139,7 @@ def _start(app: App) -> "subprocess.Popen[bytes]":
     with (app.dir / "log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tako.cli", "server", str(app.dir)],
-            env={k: v for k, v in os.environ.items() if not k.startswith("TAKO_")},
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -10,8 +10,9 @@ _LAST = 200  # runs go in the order they came: the last to end is among the last
 
 
 async def drained(bench: Bench) -> list[Row]:
-    app = bench.app("work")
-    async with serve(app):
+    app = bench.app("work", workers=2)  # one executes while the server commits for the other
+    async with serve(app) as server:
+        await server.until_workers(2)
         await (await one_step.enqueue(0)).result()
         count, times = bench.size(10_000, 500), range(bench.size(5, 2))
         pairs = [(await _rate(app, count), bench.floors.batched_inserts()) for _ in times]
