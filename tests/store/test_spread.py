@@ -146,14 +146,18 @@ def test_two_events_of_one_name_spread_each_to_its_own(driver: Driver) -> None:
     assert {driver.step(run_id) for run_id in second} == {("ok", "2")}
 
 
+@pytest.mark.parametrize("timer_first", [True, False])
 def test_a_deadline_in_the_middle_does_not_take_away_what_was_signalled_before_it(
-    driver: Driver,
+    driver: Driver, timer_first: bool
 ) -> None:
     ids = crowd(driver, timeout=1000)
     driver.now = START + 999
     driver.signal("e", "5", event_id="x")
-    driver.tick(START + 1000)
+    driver.now = START + 1000
+    if timer_first:
+        driver.tick()
     driver.spread_all()
+    driver.tick()
     assert {driver.step(run_id) for run_id in ids} == {("ok", "5")}
     assert driver.do(Spread("x")) == Signalled("delivered", MANY)
 
