@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import apsw
 
+Name = str | apsw.URIFilename | None
+
 
 class BadDisk:
     """``fail_after(n, kind)``: from the n-th write on each one fails, until ``mend``."""
@@ -46,7 +48,7 @@ def bad_disk() -> Iterator[BadDisk]:
             super().xSync(flags)
 
     class Disk(apsw.VFS):
-        def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+        def xOpen(self, name: Name, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
             return File("unix", name, flags)
 
     layer = Disk("bad-disk", "unix", makedefault=True)

@@ -413,7 +413,11 @@ class ModelStore:
         return c.Ok()
 
     def _lost(self, e: c.Lost) -> c.Ok:
-        self._lose(e.worker_id)
+        if e.blame:
+            self._lose(e.worker_id)
+        else:
+            for run in self._runs_of(e.worker_id):
+                run.leave("pending")
         return c.Ok()
 
     def _lose(self, worker: str) -> None:
@@ -422,6 +426,7 @@ class ModelStore:
         for run in runs:
             run.error = UNSAID
             if run.strikes + strike >= 3:
+                run.strikes += strike
                 self._end(run, "failed")
             else:
                 run.leave("pending")
