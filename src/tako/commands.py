@@ -270,12 +270,14 @@ class Spread(Message, frozen=True):
 class Lost(Message, frozen=True):
     """A worker is gone. A run that was alone in it gets a strike; the others are isolated.
 
-    ``steps`` says which step of which run was being executed. Reply: `Ok`.
+    ``steps`` says which step of which run was being executed. ``blame`` False: the server itself
+    ended the worker, and its runs just go on elsewhere. Reply: `Ok`.
     """
 
     worker_id: str
     cause: str
     steps: dict[str, str] = {}
+    blame: bool = True
 
 
 class ShiftLeases(Message, frozen=True):

@@ -13,8 +13,9 @@ import msgspec
 import psutil
 import pytest
 
-from tako.commands import Await, Signal
+from tako.commands import Await, Get, Signal
 from tako.ids import new_id
+from tako.store import open_store
 from tests.server.peers import Peer, enqueue
 from tests.support import (
     AppFixture,
@@ -138,6 +139,9 @@ async def test_a_second_signal_hurries(shop: Starter) -> None:
     server.process.send_signal(signal.SIGTERM)
     await wait_until(lambda: server.process.poll() is not None)
     assert server.process.returncode == 0
+    store = open_store(shop.app.db, readonly=True)
+    (reply,) = (await store.execute([Get(run_id)], 0)).replies
+    assert (reply.run.state, reply.run.strikes) == ("pending", 0)  # it is not the run's fault
 
 
 def _with_long_drain(app: AppFixture) -> str:

@@ -308,9 +308,9 @@ class Comparison(RuleBasedStateMachine):
     def tick(self, go: bool, limit: int) -> None:
         self.add(c.Tick(limit), go)
 
-    @rule(go=st.booleans(), worker=WORKERS)
-    def lose_a_worker(self, go: bool, worker: str) -> None:
-        self.add(c.Lost(worker, "killed"), go)
+    @rule(go=st.booleans(), worker=WORKERS, blame=st.booleans())
+    def lose_a_worker(self, go: bool, worker: str, blame: bool) -> None:
+        self.add(c.Lost(worker, "killed", blame=blame), go)
 
     # --- what must always hold
 

@@ -128,8 +128,17 @@ def test_the_third_strike_fails_the_run(driver: Driver) -> None:
     driver.do(Lost("a", "killed"))
     stored = driver.get(run)
     assert (stored.state, driver.effects.ended) == ("failed", [run.id])
+    assert stored.strikes == 3
     assert "killed" in (stored.error or "")
     assert driver.claim(9) == driver.claim(9, solo=True) == []
+
+
+def test_a_worker_that_the_server_itself_ended_is_no_strike(driver: Driver) -> None:
+    run = driver.start()
+    driver.do(Lost("a", "the server stopped", blame=False))
+    stored = driver.get(run)
+    assert (stored.state, stored.strikes, stored.attempt) == ("pending", 0, 1)
+    assert [claimed.id for claimed in driver.claim(9)] == [run.id]
 
 
 def test_a_poison_run_that_waits_has_no_waiter_left_when_it_fails(driver: Driver) -> None:

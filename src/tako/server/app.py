@@ -145,9 +145,13 @@ class AppServer:
         self._batch.awaited.forget(peer)
         self._batch.forget(peer)
         session = self.sessions.of(peer)
-        if session is not None:
-            self.sessions.remove(session)
-            self.supervisor.departed(session)
+        if session is None:
+            return
+        self.sessions.remove(session)
+        self.supervisor.departed(session)
+        if self._stopping:  # whether it drained or had to be killed: nobody is to blame
+            self._batch.add(Lost(session.worker_id, "the server stopped", blame=False))
+        else:
             self._tasks.start(self._lose(session))
 
     def choked(self, peer: Peer) -> None:

@@ -42,11 +42,13 @@ def lost(tx: Transaction, c: Lost) -> Ok:
 def _lose(tx: Transaction, c: Lost, *, hung: bool) -> None:
     """Only a run that was alone in its worker can be to blame; the others cannot be told apart."""
     runs = tx.db.all("runs_of_worker", c.worker_id)
-    for run_id, lease_id, _, strikes, group, _ in runs:
+    for run_id, lease_id, strikes, group in runs:
         strike = 1 if len(runs) == 1 else 0
         error = _error_of_death(c, run_id)
-        if strikes + strike >= STRIKES:
-            tx.db.run("fail_run", error, tx.now, run_id, lease_id)
+        if not c.blame:
+            tx.db.run("release_run", run_id, lease_id)
+        elif strikes + strike >= STRIKES:
+            tx.db.run("poison_run", error, tx.now, run_id, lease_id)
             tx.ended(run_id)
         else:
             tx.db.run("isolate_run", strike, strike, error, run_id, lease_id)

@@ -331,8 +331,14 @@ SELECT min(at) FROM (
 -- ---- workers ----------------------------------------------------------------------------------
 
 -- name: runs_of_worker
-SELECT id, lease_id, attempt, strikes, worker_group, isolated FROM runs
+SELECT id, lease_id, strikes, worker_group FROM runs
 WHERE worker_id = ? AND state = 'running';
+
+-- name: poison_run
+-- move: fail
+UPDATE runs SET state = 'failed', strikes = strikes + 1, error = ?, finished_at = ?,
+                lease_id = NULL, worker_id = NULL, lease_until = NULL
+WHERE id = ? AND lease_id = ? AND state = 'running';
 
 -- name: isolate_run
 -- move: reclaim
