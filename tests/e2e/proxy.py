@@ -66,7 +66,7 @@ class Proxy:
         self._server = await asyncio.start_unix_server(self._accept, self._path)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for _ in range(_ACCEPTING):
             self.step_aside()
             await asyncio.gather(*self._conversations)

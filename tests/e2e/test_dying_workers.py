@@ -70,7 +70,7 @@ async def test_a_step_that_kills_its_worker_is_tried_three_times_and_named(
     assert scene.count("boom") == 3
     assert scene.count("safe") == 1
     run = await handle.status()
-    assert (run.state, run.strikes) == ("failed", 2)
+    assert (run.state, run.strikes) == ("failed", 3)
 
     shown = command(scene.app, "runs", "show", handle.id)
     assert shown.returncode == 0

@@ -1,0 +1,121 @@
+"""Random nights on virtual time against the real store. A failure prints its seed and history.
+
+TAKO_TEST_SEED repeats a whole run of these tests; TAKO_SIM_NIGHTS=1000 plays more of them.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tako.commands import Get, ListRuns, ListSteps, RunList, RunReply, StepList
+from tako.model import ENDED, Run, StepRecord
+from tests.sim.actors import Client, Crew
+from tests.sim.story import expected, program, waits_of
+from tests.sim.world import START, Broken, World, at_once
+
+NIGHTS = int(os.environ.get("TAKO_SIM_NIGHTS", "25"))
+RUNS = 25
+TROUBLE = 15_000  # ms of faults
+PATIENCE = 600_000  # ms after which a run that has not ended is stuck
+SHOWN = 60  # lines of history of a run that went wrong
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of commits, and no power cut to test."""
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("night", range(NIGHTS))
+def test_every_run_ends_and_nothing_acknowledged_is_lost(
+    night: int, seed: int, memory: Path
+) -> None:
+    chosen = Random(f"{seed} {night}").randrange(2**32)
+    world = World(chosen, memory)
+    try:
+        play(world)
+    except AssertionError as error:
+        raise AssertionError(f"night {chosen}: {error}\n{told(world, str(error))}") from error
+    finally:
+        world.store.close()
+
+
+def play(world: World) -> None:
+    crew, client = Crew(world), Client(world, RUNS)
+    world.after(1, crew.misfortune)
+    world.run(lambda: False, TROUBLE)
+    world.faults = False
+    over = world.run(lambda: everything_is_over(world, client), PATIENCE)
+    runs = all_runs(world)
+    if not over:
+        stuck = [f"{r.id} is {r.state}" for r in runs.values() if r.state not in ENDED]
+        raise Broken(f"not over after {PATIENCE} ms: {stuck}, {client.unanswered} unanswered")
+    missing = client.enqueued - runs.keys()
+    if missing:
+        raise Broken(f"acknowledged and gone: {sorted(missing)}")
+    for run in runs.values():
+        check(world, client, run)
+
+
+def everything_is_over(world: World, client: Client) -> bool:
+    if client.unanswered or not world.up or world.now < START + 21_000:
+        return False
+    return all(run.state in ENDED for run in all_runs(world).values())
+
+
+def all_runs(world: World) -> dict[str, Run]:
+    (reply,) = at_once(world.store.execute([ListRuns(limit=1_000)], world.now)).replies
+    assert isinstance(reply, RunList)
+    return {run.id: run for run in reply.runs}
+
+
+def check(world: World, client: Client, run: Run) -> None:
+    if run.state == "cancelled":
+        assert run.id in client.cancelled, f"{run.id} was cancelled by nobody"
+        return
+    if run.state == "failed":
+        assert "WorkerLost" in str(run.error), f"{run.id} failed: {run.error}"
+        assert run.strikes == 3, f"{run.id} failed after {run.strikes} strikes"
+        return
+    steps = steps_of(world, run.id)
+    outcomes = {name: steps[name].value for _, name in waits_of(run.id)}
+    plain = {name: None if text is None else text.strip('"') for name, text in outcomes.items()}
+    assert run.result == f'"{expected(run.id, plain)}"', f"{run.id}: {run.result}"
+    wanted = {op.name for op in program(run.id) if op.kind == "step"}
+    assert wanted <= steps.keys(), f"{run.id} has no {wanted - steps.keys()}"
+    for event, name in waits_of(run.id):
+        check_wait(client, run, event, steps[name])
+
+
+def check_wait(client: Client, run: Run, event: str, record: StepRecord) -> None:
+    sent = client.signals[event]
+    if record.outcome == "ok":
+        assert record.value in [payload for payload, _, _ in sent], f"{event} got {record.value}"
+        return
+    op = next(op for op in program(run.id) if record.name.startswith(op.name))
+    waited = record.finished_at - record.started_at
+    assert waited >= 10 * op.ms, f"{record.name} of {run.id} timed out after {waited} ms"
+    early = [at for _, at, _ in sent if at < record.started_at]
+    assert not early, f"{event} timed out though a signal was kept since {early}"
+    delivered = [outcome for _, _, outcome in sent if outcome == "delivered"]
+    assert not delivered, f"{event} timed out though a signal was delivered"
+
+
+def steps_of(world: World, run_id: str) -> dict[str, StepRecord]:
+    found = at_once(world.store.execute([ListSteps(run_id), Get(run_id)], world.now)).replies
+    assert isinstance(found[0], StepList)
+    assert isinstance(found[1], RunReply)
+    return {record.name: record for record in found[0].steps}
+
+
+def told(world: World, message: str) -> str:
+    """The history of the run that is to blame, or the end of all."""
+    names = [word.strip("[]',:") for word in message.split() if "run-" in word]
+    lines = [line for line in world.history if any(name[:7] in line for name in names)]
+    return "\n".join((lines or world.history)[-SHOWN:])
