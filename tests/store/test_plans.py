@@ -87,6 +87,7 @@ PLANS: dict[str, set[str]] = {
         "events_by_expiry",
     },
     "runs_of_worker": {"runs_running"},
+    "poison_run": {RUN_ID},
     "isolate_run": {RUN_ID},
     "upsert_workflow": set(),
     "forget_workflow": {PRIMARY},
