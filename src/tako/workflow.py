@@ -77,7 +77,7 @@ class Workflow(Generic[In, Out]):
         ]
         return above[0] if above else folder
 
-    @property
+    @cached_property  # asked by every attempt
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(inspect.unwrap(self.handler))
 
@@ -96,7 +96,7 @@ class Workflow(Generic[In, Out]):
             return typing.get_type_hints(holder, scope, include_extras=True)[first]
         return annotation
 
-    @property
+    @cached_property  # asked by every attempt
     def result_type(self) -> Any:
         """As the handler declares it; `codec.UNTYPED` if it does not."""
         return codec.return_type(self.handler)
