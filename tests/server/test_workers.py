@@ -181,7 +181,7 @@ async def test_the_death_of_a_worker_names_its_cause_and_its_step_and_the_run_go
 async def test_a_run_that_kills_every_worker_ends_failed_at_the_third(tmp_path: Path) -> None:
     async with served(tmp_path, PIDS, toml=QUICK) as app:
         run = await end_of(app, "poison")
-        assert (run.state, run.strikes) == ("failed", 2)
+        assert (run.state, run.strikes) == ("failed", 3)
         assert "exited with status 7" in msgspec.json.decode(run.error or "")["message"]
         assert (await end_of(app, "pid", 0)).state == "succeeded"
 
