@@ -6,6 +6,7 @@ import os
 import random
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import msgspec
@@ -191,3 +192,33 @@ async def test_peers_come_and_go_without_leaving_anything(tmp_path: Path) -> Non
         last = await app.peer()
         await last.quiet()
         assert len(os.listdir("/proc/self/fd")) < 60  # noqa: PTH208
+
+
+_STRANGER = """
+import os, socket, sys
+os.chdir(sys.argv[1])
+os.setgid(65534), os.setuid(65534)
+with socket.socket(socket.AF_UNIX) as sock:
+    sock.settimeout(10)
+    sock.connect("tako.sock")
+    try:
+        print("hung up" if sock.recv(1) == b"" else "served")
+    except ConnectionError:
+        print("hung up")
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+async def test_another_user_is_hung_up_on_even_if_the_file_lets_it_in(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(tmp_path) as app:
+        app.app.data_dir.chmod(0o711)
+        app.app.socket.chmod(0o666)
+        stranger = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _STRANGER, str(app.app.data_dir)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await stranger.communicate()
+        assert said == b"hung up\n"
+        assert "user 65534 may not use it" in caplog.text
