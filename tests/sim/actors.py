@@ -29,6 +29,7 @@ from tests.sim.world import LEASE, Broken, Line, World
 GROUP = "default"
 FLOW = "flow"
 SOLOS = 3
+FATES = [["breaks"], ["breaks", "breaks", "crashes"], ["breaks", "crashes", "freezes"]]
 
 
 class Pass:
@@ -182,6 +183,8 @@ class Crew:
         self.world = world
         self.workers: dict[str, Worker] = {}
         self._number = 0
+        self._fates = world.rng.choice(FATES)
+        self._every = world.rng.choice([20, 200, 800])  # ms
         world.on_effects = self._effects
         world.on_restart = self._restarted
         for _ in range(2):
@@ -197,6 +200,7 @@ class Crew:
         self.world.after(self.world.rng.randrange(1, 100), lambda: self.world.lost(worker.id))
         if not worker.solo:
             self.world.after(50, lambda: self.hire(solo=False))
+        self.world.after(50, self._hire_solos)
 
     def gone(self, worker: Worker) -> Any:
         return lambda: worker.die("goes home")
@@ -206,15 +210,17 @@ class Crew:
         world = self.world
         if not world.faults:
             return
+        world.after(world.rng.randrange(1, 2 * self._every), self.misfortune)
+        if not self.workers:
+            return
         worker = world.rng.choice(list(self.workers.values()))
-        fate = world.rng.random()
-        if fate < 0.3:
-            worker.die("crashes")
-        elif fate < 0.75:
-            worker.break_connection()
-        else:
+        fate = world.rng.choice(self._fates)
+        if fate == "crashes":
+            worker.die(fate)
+        elif fate == "freezes":
             worker.freeze()
-        world.after(world.rng.randrange(1, 1_500), self.misfortune)
+        else:
+            worker.break_connection()
 
     def _effects(self, effects: Effects) -> None:
         for worker_id, push in effects.pushes:
@@ -225,6 +231,8 @@ class Crew:
             self._hire_solos()
 
     def _hire_solos(self) -> None:
+        if not self.world.up:
+            return
         solos = sum(worker.solo for worker in self.workers.values())
         for _ in range(min(len(self.world.store.isolated(GROUP)), SOLOS) - solos):
             self.hire(solo=True)

@@ -17,7 +17,7 @@ from tests.sim.actors import Client, Crew
 from tests.sim.story import expected, program, waits_of
 from tests.sim.world import START, Broken, World, at_once
 
-NIGHTS = int(os.environ.get("TAKO_SIM_NIGHTS", "25"))
+NIGHTS = int(os.environ.get("TAKO_SIM_NIGHTS", "40"))
 RUNS = 25
 TROUBLE = 15_000  # ms of faults
 PATIENCE = 600_000  # ms after which a run that has not ended is stuck

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tako.commands import Claimed, Command, Lost, Ok, Outcome, Reply, SaveStep, Tick
+from tako.commands import Claimed, Command, Error, Lost, Ok, Outcome, Reply, SaveStep, Tick
 from tako.store import Store, open_store
 
 START = 1_700_000_000_000  # ms
@@ -101,7 +101,8 @@ class Line:
             world.after(world.rng.randrange(5), lambda: hear(reply))
 
         def hear(reply: Reply) -> None:
-            if number == self.number and (not keep or self._pending.pop(key, None)):
+            if number == self.number and (not keep or key in self._pending):
+                self._pending.pop(key, None)
                 heard(reply)
 
         world.after(world.rng.randrange(5), arrive)
@@ -112,11 +113,13 @@ class World:
         self.rng = Random(seed)
         self.now = START
         self.up = True
+        self.crashes = self.rng.choice([0.0, 0.004, 0.02])  # of the server, for each batch
         self.faults = True
         self.history: list[str] = []
         self.lines: list[Line] = []
         self.commands = 0
         self.claimed: dict[str, int] = {}  # lease -> the number of the command that gave it
+        self.holds: dict[str, str] = {}  # run -> its newest lease
         self.saved: dict[tuple[str, str], int] = {}  # run and step -> the one that saved it
         self.path = folder / "runs.db"
         self.store: Store = open_store(self.path)
@@ -164,14 +167,14 @@ class World:
     def _commit(self) -> None:
         if not self.up:
             return
-        if self.chance(0.004):
+        if self.chance(self.crashes):
             self._crash("before a batch")
             return
         batch, self._batch = self._batch, []
         outcome = at_once(self.store.execute([command for command, _ in batch], self.now))
         for (command, _), reply in zip(batch, outcome.replies, strict=True):
             self._remember(command, reply)
-        if self.chance(0.004):
+        if self.chance(self.crashes):
             self._crash("after a batch")
             return
         self.on_effects(outcome.effects)
@@ -184,7 +187,12 @@ class World:
         self.commands += 1
         if isinstance(reply, Claimed):
             self.claimed.update((run.lease_id, self.commands) for run in reply.runs)
-        elif isinstance(command, SaveStep) and isinstance(reply, Ok):
+            self.holds.update((run.id, run.lease_id) for run in reply.runs)
+        elif not isinstance(reply, Error):
+            lease, run_id = getattr(command, "lease_id", None), getattr(command, "run_id", "")
+            if lease is not None and lease != self.holds[run_id]:
+                raise Broken(f"{command} was accepted though another has claimed {run_id}")
+        if isinstance(command, SaveStep) and isinstance(reply, Ok):
             self.saved.setdefault((command.run_id, command.name), self.commands)
 
     def look_at_clock(self) -> None:
