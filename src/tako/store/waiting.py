@@ -200,10 +200,11 @@ def signal(tx: Transaction, c: Signal) -> Signalled:
     if same_key is not None and same_key[2] > tx.now:
         return Signalled("duplicate", same_key[1])
     after = _promised_upto(tx, c.event, _NO_LIMIT)
-    _check_payload(tx, c, after)
+    waiters = _open_waiters(tx, c.event, after, _NO_LIMIT, tx.now, AT_ONCE + 1)
+    _check_payload(tx, c, _types(tx, c.event, after, waiters))
     if same_key is not None:
         tx.db.run("delete_event", same_key[0])  # too old to count, not swept away yet
-    return _deliver(tx, c, _open_waiters(tx, c.event, after, _NO_LIMIT, tx.now, AT_ONCE + 1))
+    return _deliver(tx, c, waiters)
 
 
 def _sent_before(tx: Transaction, event_id: str) -> Signalled | None:
@@ -233,9 +234,16 @@ def _deliver(tx: Transaction, c: Signal, waiters: list[WaiterRow]) -> Signalled:
     return Signalled("delivered", len(waiters))
 
 
-def _check_payload(tx: Transaction, c: Signal, after: int) -> None:
+def _types(tx: Transaction, event: str, after: int, waiters: list[WaiterRow]) -> list[int]:
+    """The types that all who wait declare; ``waiters`` are all, or the first of very many."""
+    if len(waiters) > AT_ONCE:
+        return [row[0] for row in tx.db.all("schemas_of_event", event, after, tx.now)]
+    return sorted({w.schema_id for w in waiters if w.schema_id is not None})
+
+
+def _check_payload(tx: Transaction, c: Signal, schema_ids: list[int]) -> None:
     """All who wait must be able to take it, or it does not count for anyone."""
-    for (schema_id,) in tx.db.all("schemas_of_event", c.event, after, tx.now):
+    for schema_id in schema_ids:
         row = tx.db.one("schema_by_id", schema_id)
         assert row is not None
         problem = validate_schema(c.payload, row[0])
@@ -272,6 +280,7 @@ def spread(tx: Transaction, c: Spread) -> Signalled:
     delivered += len(waiters)
     if len(waiters) < AT_ONCE:
         tx.db.run("finish_event", delivered, seq)
+        tx.effects.timed = True  # from now on it can expire
         return Signalled("delivered", delivered)
     tx.db.run("advance_event", delivered, seq)
     tx.effects.spreading.append(c.event_id)
