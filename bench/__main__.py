@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import tempfile
@@ -45,8 +46,12 @@ def main() -> None:
     _SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.scratch) as folder:
         bench = Bench(Path(folder), options.quick, Floors(Path(folder)))
+        before = os.getloadavg()[0]
         rows = uvloop.run(_until_told(_measure(bench, options.names or list(FAMILIES))))
         bench.notes["fsync of 4 KiB"] = f"{bench.floors.fsync():.3f} ms"
+        bench.notes["machine"] = (
+            f"{os.cpu_count()} CPUs; load {before:.1f} before, {os.getloadavg()[0]:.1f} after"
+        )
     report.show(rows, bench.notes)
     report.write(rows, options.out or _RESULTS / _file(options.quick))
 
