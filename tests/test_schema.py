@@ -162,3 +162,11 @@ def test_what_is_no_schema_of_its_own_is_refused_and_nothing_is_fetched(schema: 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x, max_size=3)))
 def test_the_empty_schema_takes_everything(value: Any) -> None:
     assert validate_schema(encode(value), "{}") is None
+
+
+@pytest.mark.parametrize("type_", [list[object], dict[str, object], list[object] | None])
+def test_object_inside_a_type_takes_any_plain_value(type_: Any) -> None:
+    schema = json_schema(type_) or ""
+    value = {"a": [1, None]} if type_ == dict[str, object] else ["a", {"b": 1.5}, None]
+    assert validate_schema(json.dumps(value), schema) is None
+    assert validate_schema('"neither"', schema) is not None

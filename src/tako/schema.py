@@ -111,6 +111,8 @@ def _is_option(type_: info.Type, option: dict[str, Any]) -> bool:
 
 def _embedded(type_: Any, models: dict[str, Any]) -> dict[str, Any]:
     """A pydantic model inside another type: its own ``$defs`` move up, under a prefix."""
+    if type_ is object:
+        return {"description": "any plain value"}  # msgspec takes no empty one
     if not is_pydantic(type_):
         raise NotImplementedError
     prefix = re.sub(r"[^\w.]", "_", f"{type_.__module__}.{type_.__qualname__}")
