@@ -130,8 +130,7 @@ class ModelStore:
     def _register(self, e: c.Register) -> c.Registered:
         for info in e.workflows:
             for run in self.runs.values():
-                known = self._group(info.name, info.group)
-                if run.workflow == info.name and run.state in UNFINISHED and known != info.group:
+                if run.workflow == info.name and run.state in UNFINISHED:
                     run.group = info.group
         told = {info.name: info for info in e.workflows}
         self.workflows = (self.workflows if e.broken else {}) | told

@@ -139,6 +139,16 @@ def test_a_workflow_that_moves_to_another_group_takes_its_runs_along(driver: Dri
     assert [run.id for run in driver.claim(group="mail")] == [ready]
 
 
+def test_a_workflow_that_was_gone_and_comes_back_in_another_group_finds_its_runs(
+    driver: Driver,
+) -> None:
+    driver.register(WorkflowInfo("w"))
+    run_id = driver.enqueue("w")
+    driver.register(WorkflowInfo("other"))
+    driver.register(WorkflowInfo("w", group="mail"))
+    assert driver.get(run_id).group == "mail"
+
+
 def test_the_group_that_the_workers_say_holds_for_senders_with_older_code(driver: Driver) -> None:
     driver.register(WorkflowInfo("w", "mail"))
     assert driver.get(driver.enqueue("w", group="default")).group == "mail"

@@ -117,7 +117,7 @@ def register(tx: Transaction, c: Register) -> Registered:
 def _remember_workflows(tx: Transaction, c: Register) -> None:
     known = tx.shared.groups
     for w in c.workflows:
-        if known.get(w.name, w.group) != w.group:
+        if known.get(w.name) != w.group:  # moved, or back after it had been forgotten
             tx.db.run("regroup_runs", w.group, w.name)
         row = (w.name, w.group, w.source, w.concurrency, w.timeout, w.schema, tx.now)
         tx.db.run("upsert_workflow", *row)

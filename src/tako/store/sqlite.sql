@@ -358,7 +358,7 @@ SET worker_group = excluded.worker_group, source = excluded.source,
     seen_at = excluded.seen_at;
 
 -- name: regroup_runs
--- Reads the whole table: only after a workflow was moved to another group.
+-- Reads the whole table: only for a workflow that is new or was moved to another group.
 UPDATE runs SET worker_group = ?1
 WHERE workflow = ?2 AND worker_group <> ?1 AND state IN ('pending', 'waiting', 'running');
 
