@@ -9,6 +9,7 @@ import msgspec
 from tako.clock import monotonic
 from tako.commands import (
     Claim,
+    ClaimedRun,
     Command,
     Effects,
     Enqueue,
@@ -18,6 +19,7 @@ from tako.commands import (
     Lost,
     Register,
     Registered,
+    Release,
     Reply,
     Signal,
     Spread,
@@ -162,6 +164,11 @@ class AppServer:
 
     def joined(self, peer: Peer) -> None:
         self._peers.add(peer)
+
+    def give_back(self, runs: list[ClaimedRun]) -> None:
+        """Claimed, but too large to be sent."""
+        for run in runs:
+            self._batch.add(Release(run.id, run.lease_id))
 
     # --- workers
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Protocol, cast
 
 import msgspec
 
-from tako.commands import ClientCommand, Command, Error, WorkerCommand
+from tako.commands import Claimed, ClaimedRun, ClientCommand, Command, Error, WorkerCommand
 from tako.errors import ConfigError, ProtocolError
 from tako.wire import FrameReader, encode_frame
 
@@ -34,6 +34,8 @@ class Hub(Protocol):
     def joined(self, peer: "Peer") -> None: ...
 
     def received(self, peer: "Peer", requests: list[tuple[int, Command]]) -> None: ...
+
+    def give_back(self, runs: list[ClaimedRun]) -> None: ...
 
     def choked(self, peer: "Peer") -> None: ...
 
@@ -104,13 +106,21 @@ class Peer(asyncio.Protocol):
     def _split(self, outbox: list[tuple[int, Any]], error: ProtocolError) -> None:
         """Together too large for a frame: two halves; one that is too large alone is refused."""
         if len(outbox) == 1:
-            self.outbox = [(outbox[0][0], Error("protocol", f"the reply is too large: {error}"))]
+            self.outbox = [(outbox[0][0], self._smaller(outbox[0][1], error))]
             self.flush()
             return
         middle = len(outbox) // 2
         for half in (outbox[:middle], outbox[middle:]):
             self.outbox = half
             self.flush()
+
+    def _smaller(self, reply: Any, error: ProtocolError) -> Claimed | Error:
+        """Of many large runs the worker gets half now: it asks again, as it has places left."""
+        if type(reply) is not Claimed or len(reply.runs) < 2:
+            return Error("protocol", f"the reply is too large: {error}")
+        middle = len(reply.runs) // 2
+        self._hub.give_back(reply.runs[middle:])
+        return Claimed(reply.runs[:middle])
 
     def close(self) -> None:
         """Hang up once everything that was written has left."""
