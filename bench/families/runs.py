@@ -6,11 +6,13 @@ from bench.apps.work.workflows.steps import one_step
 from bench.figures import FIGURES, Row
 from bench.rig import App, Bench, rows_of, serve
 
-_LAST = 200  # runs go in the order they came: the last to end is among the last to come
+_AT_ONCE = 500  # in each of two workers
+_LAST = 2 * _AT_ONCE  # runs go in the order they came: the last to end is among the last to come
 
 
 async def drained(bench: Bench) -> list[Row]:
-    app = bench.app("work", workers=2)  # one executes while the server commits for the other
+    # Two workers: one executes while the server commits for the other.
+    app = bench.app("work", workers=2, concurrency=_AT_ONCE)
     async with serve(app) as server:
         await server.until_workers(2)
         await (await one_step.enqueue(0)).result()
