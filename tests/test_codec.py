@@ -311,7 +311,10 @@ REFUSED: list[tuple[object, str]] = [
     ({"a": [1.0, float("inf")]}, r"inf, at `\$.a\[1\]`"),
     ([None, 1 << 70, -float("inf")], r"-inf, at `\$\[2\]`"),
     ({"p": Point(1, float("nan"))}, r"at `\$.p\[1\]`"),
-    (Line("a", Decimal(1), {object()}), r"type object .*, at `\$.tags\[0\]`"),  # type: ignore[arg-type]
+    (
+        Line("a", Decimal(1), {object()}),  # type: ignore[arg-type]
+        r"type object .*, at `\$.tags\[0\]`",
+    ),
     ({"file": Path("x")}, r"pathlib.*Path .*, at `\$.file`"),
     ({"a": {(1, 2): 3}}, r"a dict with keys .*, at `\$.a`"),
     ({"a": pending()}, "make it a list"),

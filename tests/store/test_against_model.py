@@ -75,6 +75,8 @@ class Comparison(RuleBasedStateMachine):
     def send(self) -> None:
         """Execute the batch on both, and compare."""
         batch, self.batch = self.batch, []
+        if not batch:
+            return  # the effects to be seen are still those of the last one
         before = self.model.could_be_claimed(), self.model.next_due()
         replies = self.driver.batch(*batch)
         self.model.pushes, self.model.ended = [], []
