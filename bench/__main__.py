@@ -47,13 +47,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.scratch) as folder:
         bench = Bench(Path(folder), options.quick, Floors(Path(folder)))
         before = os.getloadavg()[0]
-        rows = uvloop.run(_until_told(_measure(bench, options.names or list(FAMILIES))))
+        out = options.out or _RESULTS / _file(options.quick)
+        names = options.names or list(FAMILIES)
+        rows = uvloop.run(_until_told(_measure(bench, names, out)))
         bench.notes["fsync of 4 KiB"] = f"{bench.floors.fsync():.3f} ms"
         bench.notes["machine"] = (
             f"{os.cpu_count()} CPUs; load {before:.1f} before, {os.getloadavg()[0]:.1f} after"
         )
     report.show(rows, bench.notes)
-    report.write(rows, options.out or _RESULTS / _file(options.quick))
 
 
 def _options() -> argparse.Namespace:
@@ -84,12 +85,15 @@ async def _until_told(work: Coroutine[Any, Any, list[Row]]) -> list[Row]:
         sys.exit("stopped before the end")
 
 
-async def _measure(bench: Bench, names: list[str]) -> list[Row]:
+async def _measure(bench: Bench, names: list[str], out: Path) -> list[Row]:
+    """Every family in turn; what is measured is written at once."""
     rows: list[Row] = []
     for name in names:
         start = monotonic()
         print(f"{name} ...", end=" ", flush=True)
-        rows += await FAMILIES[name](bench)
+        found = await FAMILIES[name](bench)
+        report.write(found, out)
+        rows += found
         print(f"{monotonic() - start:.0f} s", flush=True)
     return rows
 

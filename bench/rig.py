@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,10 +107,11 @@ class Server:
         """All processes below it, as psutil.Process; the zygote is the one that is its child."""
         found = psutil.Process(self.pid).children(recursive=True)
         self._seen |= {process.pid: process for process in found}
-        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+        return [process for process in found if _is(process, _alive)]
 
     def zygotes(self) -> list[int]:
-        return [p.pid for p in self.descendants() if p.ppid() == self.pid and not _executed(p)]
+        own = [p for p in self.descendants() if _is(p, lambda p: p.ppid() == self.pid)]
+        return [p.pid for p in own if not _is(p, _executed)]
 
     def workers(self) -> list[int]:
         zygotes = set(self.zygotes())
@@ -145,6 +146,17 @@ def _start(app: App) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def _is(process: Any, what: Callable[[Any], bool]) -> bool:
+    try:
+        return what(process)
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
+
+
+def _alive(process: Any) -> bool:
+    return bool(process.status() != psutil.STATUS_ZOMBIE)
 
 
 def _executed(process: Any) -> bool:
