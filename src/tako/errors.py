@@ -95,9 +95,9 @@ class LeaseLost(Refused):
 class RunFailed(TakoError):
     """The run ended ``failed``. ``run_id``, ``type`` (of the exception) and ``traceback`` tell."""
 
-    def __init__(self, run_id: str, type: str, message: str, traceback: str = "") -> None:
-        super().__init__(f"run {run_id} failed: {type}: {message}")
-        self.run_id, self.type, self.traceback = run_id, type, traceback
+    def __init__(self, run_id: str, type_: str, message: str, traceback: str = "") -> None:
+        super().__init__(f"run {run_id} failed: {type_}: {message}")
+        self.run_id, self.type, self.traceback = run_id, type_, traceback
 
 
 class RunCancelled(TakoError):

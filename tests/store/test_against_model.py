@@ -55,7 +55,7 @@ class Comparison(RuleBasedStateMachine):
         self.driver = Driver.on_file(Path(self.folder.name) / "runs.db", self.runner)
         self.model = ModelStore(AT_ONCE, PAGE)
         self.batch: list[c.Command] = []
-        self.sent: list[c.Signal] = []
+        self.sent: list[tuple[c.Signal, int]] = []
         self.number = 0
         self.shown: list[Any] = []
 
@@ -277,13 +277,15 @@ class Comparison(RuleBasedStateMachine):
         number = self.fresh()
         payload = f'"{number}"' if text else str(number)
         command = c.Signal(f"x{number}", event, payload, key, ttl * 10)
-        self.sent.append(command)
+        self.sent.append((command, self.driver.now + command.ttl))
         self.add(command, go)
 
     @rule(go=st.booleans(), data=st.data())
     def signal_again(self, go: bool, data: st.DataObject) -> None:
-        if self.sent:
-            self.add(data.draw(st.sampled_from(self.sent)), go)
+        """Before it has expired: after that, it is another signal."""
+        kept = [sent for sent, until in self.sent if until > self.driver.now]
+        if kept:
+            self.add(data.draw(st.sampled_from(kept)), go)
 
     @rule(go=st.booleans(), data=st.data())
     def spread(self, go: bool, data: st.DataObject) -> None:
