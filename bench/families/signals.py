@@ -11,32 +11,37 @@ from bench.parked import park
 from bench.rig import Bench, row, serve
 from tako import Handle
 
-_BURST = 1_000
+_WARM = 20
 _ROWS = 6  # event, waiter, step, and the run woken, claimed and ended
 
 
-async def measure(bench: Bench) -> list[Row]:
-    app = bench.app("work")
-    singles, bursts = bench.size(1_000, 50), bench.size(5, 1)
-    burst = bench.size(_BURST, 100)
-    used = singles + bursts * burst
-    ids = await park(app.db, bench.size(100_000, 1_000) + used)
+async def one_by_one(bench: Bench) -> list[Row]:
+    app, count = bench.app("work"), bench.size(1_000, 50)
+    ids = await park(app.db, bench.size(100_000, 1_000) + count + _WARM)
     async with serve(app) as server:
         await server.until_workers(1)
-        for number in range(used, used + 20):
+        for number in range(count, count + _WARM):
             await _signal_to_end(ids, number)
-        hop = await _floor(bench)
-        times = [await _signal_to_end(ids, number) for number in range(singles)]
-        starts = range(singles, used, burst)
-        bare = burst * _ROWS / bench.floors.batched_inserts()
-        at_once = [await _burst(ids, range(first, first + burst)) for first in starts]
-    p50, p99 = median(times), quantiles(times, n=100)[98]
+        hops = await _floor(bench)
+        times = [await _signal_to_end(ids, number) for number in range(count)]
     bench.notes["signal to finished"] = f"p90 {quantiles(times, n=10)[8]:.2f}, max {max(times):.2f}"
     return [
-        row("signal to finished, 100,000 parked, p50", p50, hop),
-        row("signal to finished, 100,000 parked, p99", p99, hop),
-        row("1,000 signals at once, to all finished", median(at_once), bare),
+        row("signal to finished, 100,000 parked, p50", median(times), hops),
+        row("signal to finished, 100,000 parked, p99", quantiles(times, n=100)[98], hops),
     ]
+
+
+async def at_once(bench: Bench) -> list[Row]:
+    app = bench.app("work", workers=2, concurrency=500)  # a worker for each core
+    count, bursts = bench.size(1_000, 100), bench.size(7, 1)
+    ids = await park(app.db, bench.size(100_000, 1_000) + count * bursts + _WARM)
+    async with serve(app) as server:
+        await server.until_workers(2)
+        await _burst(ids, range(count * bursts, count * bursts + _WARM))
+        bare = count * _ROWS / bench.floors.batched_inserts()
+        starts = range(0, count * bursts, count)
+        times = [await _burst(ids, range(first, first + count)) for first in starts]
+    return [row("1,000 signals at once, to all finished", median(times), bare)]
 
 
 async def _floor(bench: Bench) -> float:
