@@ -67,6 +67,10 @@ class Database:
         self._connection.execute(_STATEMENTS[statement], values)
         return self._connection.changes()
 
+    def each(self, statement: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Execute for each of ``rows``; what all of them return."""
+        return self._connection.executemany(_STATEMENTS[statement], rows).fetchall()
+
     def run_many(self, statement: str, rows: list[tuple[Any, ...]]) -> int:
         """Execute for each of ``rows``; the number of rows changed by all."""
         before = self._connection.total_changes()

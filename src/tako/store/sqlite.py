@@ -57,7 +57,6 @@ _HANDLERS: dict[type, Callable[[Transaction, Any], Any]] = {
     Claim: claiming.claim,
     Register: claiming.register,
     Load: working.load,
-    Succeed: working.succeed,
     Bail: working.bail,
     Fail: working.fail,
     Release: working.release,
@@ -70,6 +69,10 @@ _HANDLERS: dict[type, Callable[[Transaction, Any], Any]] = {
     ListSteps: reading.list_steps,
     ListWaits: reading.list_waits,
     ListWorkflows: reading.list_workflows,
+}
+_IN_ONE_GO: dict[type, Callable[[Transaction, list[Any]], list[Any]]] = {
+    SaveStep: working.save_steps,
+    Succeed: working.succeed_all,
 }
 _READS = frozenset({Get, ListRuns, ListSteps, ListWaits, ListWorkflows, Load})
 _Apply = Callable[[Sequence[Command], int], Outcome]
@@ -114,8 +117,8 @@ class SqliteStore:
         tx = Transaction(self._db, now, self._shared)
         replies: list[Any] = []
         for kind, group in groupby(commands, type):
-            if kind is SaveStep:
-                replies += working.save_steps(tx, list(group))  # type: ignore[arg-type]
+            if kind in _IN_ONE_GO:
+                replies += _IN_ONE_GO[kind](tx, list(group))
             else:
                 handler = _HANDLERS[kind]
                 for command in group:

@@ -140,7 +140,7 @@ WHERE id = ? AND lease_id = ? AND state = 'running';
 UPDATE runs SET state = 'succeeded', result = ?, finished_at = ?, error = NULL,
                 lease_id = NULL, worker_id = NULL, lease_until = NULL
 WHERE id = ? AND lease_id = ? AND state = 'running'
-RETURNING workflow, worker_group;
+RETURNING id, workflow, worker_group;
 
 -- name: bail_run
 -- move: bail

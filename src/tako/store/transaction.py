@@ -58,10 +58,10 @@ class Transaction:
     def deliver(self, worker_id: str, run_id: str, lease_id: str, record: StepRecord) -> None:
         self.push(worker_id, Deliver(run_id, lease_id, record))
 
-    def ended(self, run_id: str) -> None:
-        """The run has ended: nobody waits for anything in its name any more."""
-        self.db.run("delete_waiters_of_run", run_id)
-        self.effects.ended.append(run_id)
+    def ended(self, *run_ids: str) -> None:
+        """The runs have ended: nobody waits for anything in their name any more."""
+        self.db.run_many("delete_waiters_of_run", [(run_id,) for run_id in run_ids])
+        self.effects.ended += run_ids
 
     def freed(self, workflow: str, group: str) -> None:
         """A run let its place go; under a limit that may make another one claimable."""

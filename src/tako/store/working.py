@@ -88,8 +88,16 @@ def page_of_steps(tx: Transaction, run_id: str, after: str) -> tuple[list[StepRe
 # --- the end of a pass
 
 
-def succeed(tx: Transaction, c: Succeed) -> Ok:
-    return _end(tx, c.run_id, "succeed_run", c.result, tx.now, c.run_id, c.lease_id)
+def succeed_all(tx: Transaction, commands: list[Succeed]) -> list[Ok | Error]:
+    """End many at once. Those that the statement does not give back were not held."""
+    if len({c.run_id for c in commands}) < len(commands):  # one of the two has an old lease
+        return [reply for c in commands for reply in succeed_all(tx, [c])]
+    rows = [(c.result, tx.now, c.run_id, c.lease_id) for c in commands]
+    moved = {row[0]: row[1:] for row in tx.db.each("succeed_run", rows)}
+    tx.ended(*moved)
+    for workflow, group in set(moved.values()):
+        tx.freed(workflow, group)
+    return [Ok() if c.run_id in moved else lease_lost(c.run_id).reply for c in commands]
 
 
 def bail(tx: Transaction, c: Bail) -> Ok:
