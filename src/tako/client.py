@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from tako import codec
 from tako.checks import LONGEST_EVENT, LONGEST_ID, LONGEST_KEY, check_text, check_whole
 from tako.commands import Changed, Enqueue, Enqueued, Rerun, Signal, Signalled
-from tako.config import AppConfig
 from tako.durations import moment_ms, to_ms
 from tako.handle import Handle
 from tako.ids import new_id
@@ -23,6 +22,7 @@ from tako.model import Run
 from tako.reach import answered, app_of, as_reply, ask, link_to
 
 if TYPE_CHECKING:
+    from tako.config import AppConfig
     from tako.workflow import Workflow
 
 _log = logging.getLogger("tako")
@@ -137,7 +137,7 @@ def _target(workflow: "Workflow[Any, Any] | str") -> _Target:
 
 
 def _command(
-    app: AppConfig,
+    app: "AppConfig",
     target: _Target,
     payload: object,
     *,
@@ -169,7 +169,7 @@ def _command(
 
 
 def _handle(
-    app: AppConfig,
+    app: "AppConfig",
     target: _Target,
     command: Enqueue,
     reply: Enqueued,

@@ -2,19 +2,21 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
 from tako import codec
 from tako.checks import LONGEST_ID, LONGEST_REASON, NOT_UNICODE, check_text
 from tako.commands import Cancel, Changed, Get, RunReply
-from tako.config import AppConfig
 from tako.durations import seconds
 from tako.errors import ResultTimeout, RunCancelled, RunFailed
 from tako.links import links, run_sync
 from tako.model import Run, RunError, RunState
 from tako.reach import app_of, as_reply, ask, link_to
+
+if TYPE_CHECKING:
+    from tako.config import AppConfig
 
 R = TypeVar("R")
 
@@ -32,7 +34,7 @@ class Handle(Generic[R]):
         *,
         deduplicated: bool = False,
         warning: str | None = None,
-        app: AppConfig | None = None,
+        app: "AppConfig | None" = None,
         returns: Any = codec.UNTYPED,
     ) -> None:
         self.id = check_text(id, "run_id", LONGEST_ID)

@@ -10,11 +10,13 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tako.commands import Await, Reply
 from tako.wire import Link
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ class _LoopLinks:
         with suppress(StopIteration):
             self._guard.__anext__().send(None)
 
-    def link(self, path: Path, patience: float) -> Link:
+    def link(self, path: "Path", patience: float) -> Link:
         found = self._links.get((path, patience))
         if found is None or found.closed:
             found = self._links[path, patience] = Link(path, patience=patience)

@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tako.commands import Command
-from tako.config import FILE, AppConfig, find_app, load_app
 from tako.durations import seconds
 from tako.errors import ProtocolError, TakoError, Unavailable
 from tako.links import links
 from tako.wire import Link
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # who imports tako and calls nothing has no use for these
+    from pathlib import Path
+
+    from tako.config import AppConfig
     from tako.workflow import Workflow
 
 T = TypeVar("T")
@@ -26,12 +27,12 @@ ANSWER = 60.0  # s in which every reply must come; a worker may have to start be
 
 @dataclass(frozen=True)
 class Configured:
-    app: Path | None = None
+    app: "Path | None" = None
     patience: float = 5.0
 
 
 configured = Configured()
-_apps: dict[tuple[object, ...], AppConfig] = {}
+_apps: "dict[tuple[object, ...], AppConfig]" = {}
 
 
 def configure(
@@ -49,11 +50,19 @@ def configure(
         ConfigError: its tako.toml cannot be used.
     """
     global configured
+    from pathlib import Path
+
+    from tako.config import load_app
+
     folder = None if app is None else load_app(Path(app)).dir
     configured = Configured(folder, seconds(patience, what="patience"))
 
 
-def app_of(workflow: "Workflow[Any, Any] | str | None" = None) -> AppConfig:
+def app_of(workflow: "Workflow[Any, Any] | str | None" = None) -> "AppConfig":
+    from pathlib import Path
+
+    from tako.config import FILE, find_app, load_app
+
     own = None if workflow is None or isinstance(workflow, str) else workflow.app_dir
     if own is not None and not (own / FILE).is_file():
         own = None  # a workflow written elsewhere: in a test, or at a prompt
@@ -66,14 +75,14 @@ def app_of(workflow: "Workflow[Any, Any] | str | None" = None) -> AppConfig:
     return found
 
 
-async def ask(app: AppConfig, command: Command, expected: type[T]) -> T:
+async def ask(app: "AppConfig", command: Command, expected: type[T]) -> T:
     """Send ``command`` to the app's server and return the reply that it always has."""
     async with answered(app):
         return as_reply(await link_to(app).request(command), expected)
 
 
 @asynccontextmanager
-async def answered(app: AppConfig) -> AsyncIterator[None]:
+async def answered(app: "AppConfig") -> AsyncIterator[None]:
     """A server that takes connections and never answers is a stopped one."""
     try:
         async with asyncio.timeout(ANSWER):
@@ -87,7 +96,7 @@ async def answered(app: AppConfig) -> AsyncIterator[None]:
         ) from None
 
 
-def link_to(app: AppConfig) -> Link:
+def link_to(app: "AppConfig") -> Link:
     return links().link(app.socket, configured.patience)
 
 

@@ -7,14 +7,16 @@ All that is sent in one turn of the event loop leaves as one frame. Pushes have 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context
-from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from tako.clock import monotonic
 from tako.commands import Command, Error, Push, Reply, Responses
 from tako.errors import ProtocolError, TakoError, Unavailable, by_code
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_FRAME = 64 * 1024 * 1024
 _HEADER = 4
@@ -97,7 +99,7 @@ class Link:
 
     def __init__(
         self,
-        path: Path,
+        path: "Path",
         *,
         patience: float,
         hello: Callable[["Link"], Awaitable[None]] | None = None,
@@ -281,7 +283,7 @@ class Link:
                 future.set_exception(error)
 
 
-def _unavailable(path: Path, error: Exception) -> Unavailable:
+def _unavailable(path: "Path", error: Exception) -> Unavailable:
     return Unavailable(
         f"no tako server answers at {path} ({error}): start one with `tako dev` or `tako server`"
     )

@@ -6,7 +6,6 @@ import typing
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack, cast, overload
 
 from tako import codec
@@ -16,6 +15,8 @@ from tako.retry import Backoff, to_backoff
 from tako.step import Step, SyncStep
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tako.client import ManyOptions, Options
     from tako.handle import Handle
 
@@ -69,8 +70,10 @@ class Workflow(Generic[In, Out]):
         return f"{code.co_filename}:{code.co_firstlineno}"
 
     @property
-    def app_dir(self) -> Path:
+    def app_dir(self) -> "Path":
         """The folder above the package `workflows` that it is in; else the file's own folder."""
+        from pathlib import Path
+
         folder = Path(self.source.rpartition(":")[0]).parent
         above = [
             parent.parent for parent in (folder, *folder.parents) if parent.name == "workflows"
@@ -101,7 +104,7 @@ class Workflow(Generic[In, Out]):
         """As the handler declares it; `codec.UNTYPED` if it does not."""
         return codec.return_type(self.handler)
 
-    def info(self, app_dir: Path | None = None) -> WorkflowInfo:
+    def info(self, app_dir: "Path | None" = None) -> WorkflowInfo:
         """What a worker tells the server. Raises what `payload_type` raises, and CodecError."""
         timeout = self.timeout
         return WorkflowInfo(
