@@ -283,13 +283,13 @@ class Comparison(RuleBasedStateMachine):
         self.sent.append(command)
         self.add(command, go)
 
-    @rule(go=st.booleans(), data=st.data())
-    def signal_again(self, go: bool, data: st.DataObject) -> None:
+    @rule(data=st.data())
+    def signal_again(self, data: st.DataObject) -> None:
         """While it is kept: after that, it is another signal."""
+        self.send()
         known = {event.id for event in self.model.events}
-        kept = [sent for sent in self.sent if sent.event_id in known]
-        if kept:
-            self.add(data.draw(st.sampled_from(kept)), go)
+        if kept := [sent for sent in self.sent if sent.event_id in known]:
+            self.add(data.draw(st.sampled_from(kept)))
 
     @rule(go=st.booleans(), data=st.data())
     def spread(self, go: bool, data: st.DataObject) -> None:
