@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from tako import codec
 from tako.checks import LONGEST_EVENT, LONGEST_ID, LONGEST_KEY, check_text, check_whole
 from tako.commands import Changed, Enqueue, Enqueued, Rerun, Signal, Signalled
+from tako.connections import run_sync
 from tako.durations import moment_ms, to_ms
 from tako.handle import Handle
 from tako.ids import new_id
-from tako.links import run_sync
 from tako.model import Run
 from tako.reach import answered, app_of, as_reply, ask, link_to
 

@@ -9,9 +9,9 @@ import msgspec
 from tako import codec
 from tako.checks import LONGEST_ID, LONGEST_REASON, NOT_UNICODE, check_text
 from tako.commands import Cancel, Changed, Get, RunReply
+from tako.connections import links, run_sync
 from tako.durations import seconds
 from tako.errors import ResultTimeout, RunCancelled, RunFailed
-from tako.links import links, run_sync
 from tako.model import Run, RunError, RunState
 from tako.reach import app_of, as_reply, ask, link_to
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tako.commands import Command
+from tako.connections import links
 from tako.durations import seconds
 from tako.errors import ProtocolError, TakoError, Unavailable
-from tako.links import links
 from tako.wire import Link
 
 if TYPE_CHECKING:  # who imports tako and calls nothing has no use for these

@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 import tako
-from tako import links
+from tako import connections
 from tests.support import AppFixture
 
 
@@ -53,7 +53,7 @@ def test_a_loop_that_was_closed_without_ceremony_is_forgotten_by_the_next(
     assert loop.run_until_complete(greet("ana")) == "hello ana"
     loop.close()
     asyncio.run(greet("ben"))
-    assert loop not in links._of_loop
+    assert loop not in connections._of_loop
     del loop
     gc.collect()  # its open connection complains now, and not in another test
 
@@ -165,4 +165,4 @@ def test_a_sync_name_on_its_own_thread_is_refused_and_not_a_deadlock(
         getattr(tako, f"{name}_sync")("greet", "ana")
 
     with pytest.raises(RuntimeError, match="await its twin"):
-        links.run_sync(misuse())
+        connections.run_sync(misuse())

@@ -7,59 +7,21 @@ An app is a folder with a `tako.toml` and a package `workflows/`; its data is in
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from tako.durations import seconds
+from tako.config.engine import Defaults as Defaults
+from tako.config.engine import DevCommand as DevCommand
+from tako.config.engine import DevConfig as DevConfig
+from tako.config.engine import Duration as Duration
+from tako.config.engine import GroupConfig as GroupConfig
+from tako.config.reading import convert, read, tables
 from tako.errors import AppNotFound, ConfigError
 
 FILE = "tako.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_AT = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
-
-
-class Duration(float):
-    """Seconds; in the file a number, or a text like "5m"."""
-
-    @property
-    def ms(self) -> int:
-        return round(self * 1000)
-
-
-class Defaults(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[defaults]`: what holds for every run. ``max_value`` is bytes of JSON."""
-
-    signal_ttl: Duration = Duration(7 * 86_400)
-    max_value: Annotated[int, Meta(ge=1024, le=32 * 1024 * 1024)] = 1_048_576
-    lease: Duration = Duration(30)
-    cancel_grace: Duration = Duration(10)
-    drain: Duration = Duration(30)
-
-
-class GroupConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[groups.<name>]`: ``workers = 0`` means none until there is work."""
-
-    workers: Annotated[int, Meta(ge=0, le=1000)] = 0
-    concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 20
-    idle_timeout: Duration = Duration(60)
-    start: Literal["fork", "exec"] = "fork"
-
-
-class DevCommand(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[dev.commands.<name>]`: a process that `tako dev` starts beside the engine."""
-
-    run: str
-    env: dict[str, str] = {}
-
-
-class DevConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[dev]`."""
-
-    idle_timeout: Duration = Duration(3)
-    commands: dict[str, DevCommand] = {}
 
 
 class AppConfig(Struct, frozen=True):
@@ -116,18 +78,18 @@ def load_app(folder: str | Path) -> AppConfig:
     """
     folder = Path(folder).expanduser().resolve()
     path = folder / FILE
-    table = _read(path)
-    file = _convert(path, "", table, _File)
+    table = read(path)
+    file = convert(path, "", table, _File)
     name = _name(path, file.name or folder.name)
     dev = dict(file.dev)
-    commands = _tables(path, "dev.commands", dev.pop("commands", {}), DevCommand)
+    commands = tables(path, "dev.commands", dev.pop("commands", {}), DevCommand)
     return AppConfig(
         name=name,
         dir=folder,
         data_dir=_data_root(folder, file.data_dir) / "apps" / name,
-        defaults=_convert(path, "defaults", file.defaults, Defaults),
-        groups=_tables(path, "groups", file.groups, GroupConfig),
-        dev=msgspec.structs.replace(_convert(path, "dev", dev, DevConfig), commands=commands),
+        defaults=convert(path, "defaults", file.defaults, Defaults),
+        groups=tables(path, "groups", file.groups, GroupConfig),
+        dev=msgspec.structs.replace(convert(path, "dev", dev, DevConfig), commands=commands),
         python=_python(folder, file.python),
     )
 
@@ -159,58 +121,6 @@ def _who_said(explicit: str | Path | None, near: Path | None) -> str:
     if explicit:
         return ""
     return ", which TAKO_APP names" if os.environ.get("TAKO_APP") else f", the folder of {near}"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import tomllib  # 10 ms that only those pay who read a file
-
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AppNotFound(f"there is no {FILE} in {path.parent}") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
-
-
-_T = TypeVar("_T")
-
-
-def _tables(path: Path, key: str, tables: object, kind: type[_T]) -> dict[str, _T]:
-    if not isinstance(tables, dict):
-        raise ConfigError(f"{path}: {key}: expected a table, got {tables!r}")
-    return {str(name): _convert(path, f"{key}.{name}", t, kind) for name, t in tables.items()}
-
-
-def _convert(path: Path, key: str, table: object, kind: type[_T]) -> _T:
-    try:
-        return msgspec.convert(table, kind, dec_hook=_duration)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(str(error), key, kind)}") from None
-
-
-def _explain(message: str, key: str, kind: type[Any]) -> str:
-    """msgspec's message with the full key in front."""
-    found = _AT.fullmatch(message)
-    what, where = (found[1], found[2]) if found else (message, "")
-    full = ".".join(part for part in (key, where) if part) or "the file"
-    unknown = _UNKNOWN.fullmatch(what)
-    if unknown:
-        known = ", ".join(kind.__struct_fields__)
-        return f"{full}: unknown key `{unknown[1]}`; known are {known}"
-    return f"{full}: {what}"
-
-
-def _duration(kind: type[Any], value: object) -> Any:
-    if kind is not Duration:
-        raise NotImplementedError
-    if not isinstance(value, str | int | float):
-        raise ValueError(f'{value!r} is no duration; write "500ms", "3s", "5m", "2h", "7d"')
-    try:
-        return Duration(seconds(value, what="it"))
-    except TypeError as error:
-        raise ValueError(str(error)) from None
 
 
 def _name(path: Path, name: str) -> str:

@@ -1,27 +1,9 @@
-"""Every command and every reply: one vocabulary for the socket and for the store.
-
-A command is atomic. Times are milliseconds since the epoch, durations milliseconds; payloads,
-results and errors are JSON text. The three unions at the end say who may send what; a store
-executes all of them but `Await`, which the server turns into `Get`.
-"""
-
-from typing import Any
+"""The commands of runs, steps, waits and signals, and their replies."""
 
 import msgspec
 
-from tako.model import (
-    BrokenModule,
-    Event,
-    Run,
-    StepRecord,
-    Waiter,
-    WorkflowInfo,
-)
-
-
-class Message(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """What travels: a msgpack array whose first item is the name of the class."""
-
+from tako.commands.message import Message
+from tako.model import BrokenModule, Event, Run, StepRecord, Waiter, WorkflowInfo
 
 # --- from anywhere -----------------------------------------------------------------------------
 
@@ -417,77 +399,3 @@ class Stop(Message, frozen=True):
 
 class Drain(Message, frozen=True):
     """Claim nothing more, finish or give back what runs, and exit."""
-
-
-ClientCommand = (
-    Enqueue
-    | Signal
-    | Cancel
-    | Rerun
-    | Get
-    | Await
-    | ListRuns
-    | ListSteps
-    | ListWaits
-    | ListWorkflows
-)
-WorkerCommand = (
-    Register
-    | Claim
-    | Load
-    | SaveStep
-    | Wait
-    | Unwait
-    | Park
-    | Succeed
-    | Bail
-    | Fail
-    | Release
-    | Heartbeat
-)
-ServerCommand = Tick | Spread | Lost | ShiftLeases
-Command = ClientCommand | WorkerCommand | ServerCommand
-Reply = (
-    Ok
-    | Error
-    | Enqueued
-    | Signalled
-    | Changed
-    | RunReply
-    | RunList
-    | StepList
-    | WaitList
-    | WorkflowList
-    | Registered
-    | Claimed
-    | Loaded
-    | Exists
-    | Waiting
-    | Parked
-    | NotParked
-)
-Push = Deliver | Stop | Drain
-Requests = list[tuple[int, ClientCommand | WorkerCommand]]
-Responses = list[tuple[int, Reply | Push]]
-
-
-class Effects(msgspec.Struct):
-    """What a batch changed for others than those who asked; the server passes it on.
-
-    ``pushes``: (worker_id, push). ``ended``: runs whose end somebody may await. ``ready``: groups
-    that may have something to claim. ``spreading``: events to go on with. ``timed``: a time was
-    written, so that the timer must look again.
-    """
-
-    pushes: list[tuple[str, Push]] = []
-    ended: list[str] = []
-    ready: set[str] = set()
-    spreading: list[str] = []
-    timed: bool = False
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What a store answers: one reply for each command, in order, and the effects of all."""
-
-    replies: list[Any]
-    effects: Effects

@@ -1,0 +1,132 @@
+"""Every command and every reply: one vocabulary for the socket and for the store.
+
+A command is atomic. Times are milliseconds since the epoch, durations milliseconds; payloads,
+results and errors are JSON text. The three unions at the end say who may send what; a store
+executes all of them but `Await`, which the server turns into `Get`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tako.commands.message import Message as Message
+from tako.commands.runs import Await as Await
+from tako.commands.runs import Bail as Bail
+from tako.commands.runs import Cancel as Cancel
+from tako.commands.runs import Changed as Changed
+from tako.commands.runs import Claim as Claim
+from tako.commands.runs import Claimed as Claimed
+from tako.commands.runs import ClaimedRun as ClaimedRun
+from tako.commands.runs import Deliver as Deliver
+from tako.commands.runs import Drain as Drain
+from tako.commands.runs import Enqueue as Enqueue
+from tako.commands.runs import Enqueued as Enqueued
+from tako.commands.runs import Error as Error
+from tako.commands.runs import Exists as Exists
+from tako.commands.runs import Fail as Fail
+from tako.commands.runs import Get as Get
+from tako.commands.runs import Heartbeat as Heartbeat
+from tako.commands.runs import ListRuns as ListRuns
+from tako.commands.runs import ListSteps as ListSteps
+from tako.commands.runs import ListWaits as ListWaits
+from tako.commands.runs import ListWorkflows as ListWorkflows
+from tako.commands.runs import Load as Load
+from tako.commands.runs import Loaded as Loaded
+from tako.commands.runs import Lost as Lost
+from tako.commands.runs import NotParked as NotParked
+from tako.commands.runs import Ok as Ok
+from tako.commands.runs import Park as Park
+from tako.commands.runs import Parked as Parked
+from tako.commands.runs import Register as Register
+from tako.commands.runs import Registered as Registered
+from tako.commands.runs import Release as Release
+from tako.commands.runs import Rerun as Rerun
+from tako.commands.runs import RunList as RunList
+from tako.commands.runs import RunReply as RunReply
+from tako.commands.runs import SaveStep as SaveStep
+from tako.commands.runs import ShiftLeases as ShiftLeases
+from tako.commands.runs import Signal as Signal
+from tako.commands.runs import Signalled as Signalled
+from tako.commands.runs import Spread as Spread
+from tako.commands.runs import StepList as StepList
+from tako.commands.runs import Stop as Stop
+from tako.commands.runs import Succeed as Succeed
+from tako.commands.runs import Tick as Tick
+from tako.commands.runs import Unwait as Unwait
+from tako.commands.runs import Wait as Wait
+from tako.commands.runs import Waiting as Waiting
+from tako.commands.runs import WaitList as WaitList
+from tako.commands.runs import WorkflowList as WorkflowList
+
+ClientCommand = (
+    Enqueue
+    | Signal
+    | Cancel
+    | Rerun
+    | Get
+    | Await
+    | ListRuns
+    | ListSteps
+    | ListWaits
+    | ListWorkflows
+)
+WorkerCommand = (
+    Register
+    | Claim
+    | Load
+    | SaveStep
+    | Wait
+    | Unwait
+    | Park
+    | Succeed
+    | Bail
+    | Fail
+    | Release
+    | Heartbeat
+)
+ServerCommand = Tick | Spread | Lost | ShiftLeases
+Command = ClientCommand | WorkerCommand | ServerCommand
+Reply = (
+    Ok
+    | Error
+    | Enqueued
+    | Signalled
+    | Changed
+    | RunReply
+    | RunList
+    | StepList
+    | WaitList
+    | WorkflowList
+    | Registered
+    | Claimed
+    | Loaded
+    | Exists
+    | Waiting
+    | Parked
+    | NotParked
+)
+Push = Deliver | Stop | Drain
+Requests = list[tuple[int, ClientCommand | WorkerCommand]]
+Responses = list[tuple[int, Reply | Push]]
+
+
+class Effects(msgspec.Struct):
+    """What a batch changed for others than those who asked; the server passes it on.
+
+    ``pushes``: (worker_id, push). ``ended``: runs whose end somebody may await. ``ready``: groups
+    that may have something to claim. ``spreading``: events to go on with. ``timed``: a time was
+    written, so that the timer must look again.
+    """
+
+    pushes: list[tuple[str, Push]] = []
+    ended: list[str] = []
+    ready: set[str] = set()
+    spreading: list[str] = []
+    timed: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a store answers: one reply for each command, in order, and the effects of all."""
+
+    replies: list[Any]
+    effects: Effects
