@@ -12,12 +12,17 @@ TakoError
 |- Refused              the server understood and said no
 |  |- UnknownWorkflow   |- RunNotFound    |- WrongState     |- Conflict
 |  |- PayloadRefused    |- StepNotFound   |- LeaseLost
+|  |- ApprovalNotFound  |- NotAllowed     |- AlreadyDecided | AlreadyAnswered
+|  |- ApprovalClosed    |- ContentChanged |- AnswerRefused  |- LinkRefused    |- UnknownCredential
+|- ApprovalTimeout      nobody answered in time, and the handler wanted to know it so
 |- RunFailed, RunCancelled, ResultTimeout   what `Handle.result` raises
 |- StepFailed           a step failed in an earlier pass, and its own exception type is gone
 |- StepError            a step used in a way that cannot be replayed
 
 Parked, Bailed and Failed are no errors: they unwind a handler and are BaseExceptions.
 """
+
+from typing import Any
 
 
 class TakoError(Exception):
@@ -57,9 +62,13 @@ class ProtocolError(TakoError):
 
 
 class Refused(TakoError):
-    """The server said no; nothing was changed. ``code`` is stable, the message is for people."""
+    """The server said no. ``code`` and ``detail`` are for programs, the message for people."""
 
     code = "refused"
+
+    def __init__(self, message: str = "", detail: "dict[str, Any] | None" = None) -> None:
+        super().__init__(message)
+        self.detail: dict[str, Any] = detail or {}
 
 
 class UnknownWorkflow(Refused):
@@ -90,6 +99,62 @@ class LeaseLost(Refused):
     """This worker may no longer write for the run: it was cancelled, or another worker has it."""
 
     code = "lease_lost"
+
+
+class ApprovalNotFound(Refused):
+    code = "approval_not_found"
+
+
+class NotAllowed(Refused):
+    """This person may not do that: it is not asked of them, or they are excluded."""
+
+    code = "not_allowed"
+
+
+class AlreadyDecided(Refused):
+    """Somebody was first. ``detail``: outcome, by, at (ms since 1970), channel."""
+
+    code = "already_decided"
+
+
+class AlreadyAnswered(Refused):
+    """This person has answered; more answers are needed. ``detail``: answer, at, channel."""
+
+    code = "already_answered"
+
+
+class ApprovalClosed(Refused):
+    """Too late: it expired, or its run went on without it. ``detail``: state, outcome, at."""
+
+    code = "approval_closed"
+
+
+class ContentChanged(Refused):
+    """What is to be decided is not what was shown. ``detail``: digest of now."""
+
+    code = "content_changed"
+
+
+class AnswerRefused(Refused, ValueError):
+    """Not one of the options, or the form does not fit. ``detail``: field, problem."""
+
+    code = "answer_refused"
+
+
+class LinkRefused(Refused):
+    """``detail``: why (tampered, expired, used, revoked, stranger), and what is known of it."""
+
+    code = "link_refused"
+
+
+class UnknownCredential(Refused):
+    """No such session or token, or it is over."""
+
+    code = "unknown_credential"
+
+
+class ApprovalTimeout(TakoError, TimeoutError):
+    """Nobody decided in time: raised by ``step.approval(..., on_timeout="raise")``."""
 
 
 class RunFailed(TakoError):
@@ -132,9 +197,10 @@ class Failed(BaseException):
     """Ends the run ``failed`` without a retry: raised by ``step.fail``."""
 
 
-def by_code(code: str) -> type[TakoError]:
-    """The error class that a reply's ``code`` stands for."""
-    return _BY_CODE.get(code, Refused)
+def from_reply(code: str, message: str, detail: "dict[str, Any] | None" = None) -> TakoError:
+    """The error that a reply's ``code`` stands for."""
+    kind = _BY_CODE.get(code, Refused)
+    return kind(message, detail) if issubclass(kind, Refused) else kind(message)
 
 
 _BY_CODE: dict[str, type[TakoError]] = {
@@ -148,5 +214,14 @@ _BY_CODE: dict[str, type[TakoError]] = {
         Conflict,
         PayloadRefused,
         LeaseLost,
+        ApprovalNotFound,
+        NotAllowed,
+        AlreadyDecided,
+        AlreadyAnswered,
+        ApprovalClosed,
+        ContentChanged,
+        AnswerRefused,
+        LinkRefused,
+        UnknownCredential,
     )
 } | {"storage": StorageError, "protocol": ProtocolError, "unavailable": Unavailable}

@@ -53,6 +53,7 @@ class StepKind(StrEnum):
     RUN = "run"
     SLEEP = "sleep"
     WAIT = "wait_for"
+    APPROVAL = "approval"
 
 
 class RunError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -147,3 +148,180 @@ class BrokenModule(msgspec.Struct, frozen=True):
 
     module: str
     error: str
+
+
+# --- approvals: a wait with a face
+
+
+class ApprovalState(StrEnum):
+    """``open -> decided | expired | withdrawn``; withdrawn: its run ended or gave it up."""
+
+    OPEN = "open"
+    DECIDED = "decided"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class Role(StrEnum):
+    """What a person may do; each may do what those before it may."""
+
+    VIEWER = "viewer"  # see everything
+    APPROVER = "approver"  # answer what is asked of them, or of anyone
+    OPERATOR = "operator"  # cancel, rerun, signal, enqueue, remind, revoke
+
+
+class Moment(msgspec.Struct, frozen=True, array_like=True):
+    """``kind``: "after" (ms from asking), "before" (ms before the deadline), "at" (since 1970)."""
+
+    kind: str
+    ms: int
+
+
+class Channel(msgspec.Struct, frozen=True, array_like=True):
+    """A way to tell people.
+
+    ``kind``: "name" (of a table ``[notify.<name>]``), "url" (of Apprise) or "function"
+    ("module:qualname"). ``personal``: each person is told, with a link of their own; else one
+    message goes to all who read the channel.
+    """
+
+    kind: str
+    target: str
+    personal: bool
+
+
+class Escalation(msgspec.Struct, frozen=True, array_like=True):
+    """At ``when`` these are asked too."""
+
+    when: Moment
+    to: tuple[str, ...]
+
+
+class Question(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a handler asks, and of whom. Names of people and "group:<name>" are as it gave them.
+
+    ``body`` is Markdown, ``schema`` the JSON Schema of the form. ``to`` empty: of every approver.
+    """
+
+    title: str
+    body: str = ""
+    options: tuple[str, ...] = ("approve", "reject")
+    schema: str | None = None
+    to: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    requester: str | None = None
+    quorum: int = 1
+    veto: bool = False
+    on_timeout: str = "reject"  # | approve | raise | none
+    remind: tuple[Moment, ...] = ()
+    escalate: tuple[Escalation, ...] = ()
+    notify: tuple[Channel, ...] = ()
+
+
+class Actor(msgspec.Struct, frozen=True, array_like=True):
+    """Who does something, how that is known, and through which door. Never taken from a body.
+
+    ``groups`` are those that an identity provider named, beside the ones of the people file.
+    ``auth``: local | password | oidc | proxy | token | link | process. ``channel``: page | link |
+    api | cli | python | server. ``address`` is that of the network, if there is one.
+    """
+
+    person: str
+    auth: str
+    channel: str
+    groups: tuple[str, ...] = ()
+    address: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """What one person answered. ``value`` is the form as JSON."""
+
+    person: str
+    answer: str
+    at: int
+    channel: str
+    value: str | None = None
+    comment: str | None = None
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """One occurrence of a question to people. ``digest`` is that of the content they are shown.
+
+    ``asked`` are all that may answer now, by canonical name: those of ``question.to``, of
+    escalations and of delegations. ``answers`` are those given to the present content.
+    ``delegated``: (from, to). The last four are set when it is no longer open.
+    """
+
+    id: str
+    run_id: str
+    workflow: str
+    name: str
+    state: ApprovalState
+    question: Question
+    digest: str
+    asked_at: int
+    deadline: int | None
+    asked: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
+    delegated: tuple[tuple[str, str], ...] = ()
+    outcome: str | None = None
+    decided_by: str | None = None
+    decided_at: int | None = None
+    channel: str | None = None
+
+
+class LinkInfo(msgspec.Struct, frozen=True):
+    """A link of one person to one approval; ``answers`` are those it may give.
+
+    ``url`` is complete if the app has a ``[web]``, else None. The token is a secret: who has it is
+    that person, once.
+    """
+
+    id: str
+    approval_id: str
+    person: str
+    answers: tuple[str, ...]
+    digest: str
+    created_at: int
+    expires_at: int
+    token: str
+    url: str | None = None
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """One line of the record; ``hash`` covers the line and the hash of the one before.
+
+    ``kind``: asked | changed | shown | reminded | escalated | delegated | refused | answered |
+    decided | expired | withdrawn | reused | linked | revoked | told | not_told | pruned.
+    ``detail`` is JSON.
+    """
+
+    seq: int
+    at: int
+    kind: str
+    approval_id: str | None
+    run_id: str | None
+    person: str | None
+    auth: str | None
+    channel: str | None
+    address: str | None
+    digest: str | None
+    detail: str | None
+    hash: str
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A session of a browser, or a token of the API; the secret itself is nowhere stored.
+
+    ``scopes`` of a token: viewer, approver, operator, never more than its person may.
+    """
+
+    id: str
+    kind: str  # session | token
+    person: str
+    auth: str
+    groups: tuple[str, ...]
+    scopes: tuple[str, ...]
+    name: str
+    created_at: int
+    expires_at: int

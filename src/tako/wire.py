@@ -13,7 +13,7 @@ import msgspec
 
 from tako.clock import monotonic
 from tako.commands import Command, Error, Push, Reply, Responses
-from tako.errors import ProtocolError, TakoError, Unavailable, by_code
+from tako.errors import ProtocolError, TakoError, Unavailable, from_reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,11 @@ def encode_frame(messages: list[tuple[int, Any]]) -> bytes:
         raise ProtocolError(f"a frame of {size} bytes is over the limit of {MAX_FRAME}")
     frame[:_HEADER] = size.to_bytes(_HEADER, "big")
     return bytes(frame)
+
+
+def _error(reply: Error) -> TakoError:
+    detail = None if reply.detail is None else msgspec.json.decode(reply.detail, type=dict)
+    return from_reply(reply.code, reply.message, detail)
 
 
 class FrameReader:
@@ -210,7 +215,7 @@ class Link:
             if entry is None or entry[1].done():
                 continue
             if type(message) is Error:
-                entry[1].set_exception(by_code(message.code)(message.message))
+                entry[1].set_exception(_error(message))
             else:
                 entry[1].set_result(message)
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from tako.clock import now_ms
 from tako.commands import ClientCommand, Error
 from tako.config import AppConfig, find_app, load_app
-from tako.errors import TakoError, Unavailable, by_code
+from tako.errors import TakoError, Unavailable, from_reply
 from tako.store import Store, open_store
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ class Reader:
         """The reply to a command that only reads. Raises what an `Error` reply stands for."""
         (reply,) = _at_once(self._store.execute([command], now_ms())).replies
         if isinstance(reply, Error):
-            raise by_code(reply.code)(reply.message)
+            raise from_reply(reply.code, reply.message)
         assert isinstance(reply, expected), reply
         return reply
 

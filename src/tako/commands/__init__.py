@@ -9,6 +9,34 @@ from typing import Any
 
 import msgspec
 
+from tako.commands.access import CredentialList as CredentialList
+from tako.commands.access import Grant as Grant
+from tako.commands.access import Identified as Identified
+from tako.commands.access import Identify as Identify
+from tako.commands.access import ListCredentials as ListCredentials
+from tako.commands.access import RevokeCredential as RevokeCredential
+from tako.commands.approvals import ApprovalList as ApprovalList
+from tako.commands.approvals import ApprovalReply as ApprovalReply
+from tako.commands.approvals import Ask as Ask
+from tako.commands.approvals import AuditPage as AuditPage
+from tako.commands.approvals import Count as Count
+from tako.commands.approvals import CountApprovals as CountApprovals
+from tako.commands.approvals import Decide as Decide
+from tako.commands.approvals import Decided as Decided
+from tako.commands.approvals import Delegate as Delegate
+from tako.commands.approvals import GetApproval as GetApproval
+from tako.commands.approvals import LinkOpened as LinkOpened
+from tako.commands.approvals import ListApprovals as ListApprovals
+from tako.commands.approvals import Minted as Minted
+from tako.commands.approvals import MintLink as MintLink
+from tako.commands.approvals import OpenLink as OpenLink
+from tako.commands.approvals import ReadAudit as ReadAudit
+from tako.commands.approvals import Remind as Remind
+from tako.commands.approvals import Reminded as Reminded
+from tako.commands.approvals import RevokeLinks as RevokeLinks
+from tako.commands.approvals import RotateLinkKey as RotateLinkKey
+from tako.commands.approvals import Show as Show
+from tako.commands.approvals import Told as Told
 from tako.commands.message import Message as Message
 from tako.commands.runs import Await as Await
 from tako.commands.runs import Bail as Bail
@@ -69,6 +97,23 @@ ClientCommand = (
     | ListSteps
     | ListWaits
     | ListWorkflows
+    | Decide
+    | Delegate
+    | Show
+    | Remind
+    | Told
+    | GetApproval
+    | ListApprovals
+    | CountApprovals
+    | MintLink
+    | OpenLink
+    | RevokeLinks
+    | RotateLinkKey
+    | ReadAudit
+    | Grant
+    | Identify
+    | RevokeCredential
+    | ListCredentials
 )
 WorkerCommand = (
     Register
@@ -76,6 +121,7 @@ WorkerCommand = (
     | Load
     | SaveStep
     | Wait
+    | Ask
     | Unwait
     | Park
     | Succeed
@@ -104,6 +150,16 @@ Reply = (
     | Waiting
     | Parked
     | NotParked
+    | Decided
+    | ApprovalReply
+    | ApprovalList
+    | Count
+    | Reminded
+    | Minted
+    | LinkOpened
+    | AuditPage
+    | Identified
+    | CredentialList
 )
 Push = Deliver | Stop | Drain
 Requests = list[tuple[int, ClientCommand | WorkerCommand]]

@@ -276,10 +276,11 @@ class Ok(Message, frozen=True):
 
 
 class Error(Message, frozen=True):
-    """``code`` names a class in `errors`; the message is for people. Nothing was changed."""
+    """``code`` names a class in `errors`; the message is for people, ``detail`` a JSON object."""
 
     code: str
     message: str
+    detail: str | None = None
 
 
 class Enqueued(Message, frozen=True):

@@ -12,15 +12,24 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from tako.config.doors import ApprovalsConfig as ApprovalsConfig
+from tako.config.doors import ChannelConfig as ChannelConfig
+from tako.config.doors import HookConfig as HookConfig
+from tako.config.doors import OidcConfig as OidcConfig
+from tako.config.doors import ProxyConfig as ProxyConfig
+from tako.config.doors import RolesConfig as RolesConfig
+from tako.config.doors import WebConfig as WebConfig
 from tako.config.engine import Defaults as Defaults
 from tako.config.engine import DevCommand as DevCommand
 from tako.config.engine import DevConfig as DevConfig
 from tako.config.engine import Duration as Duration
 from tako.config.engine import GroupConfig as GroupConfig
-from tako.config.reading import convert, read, tables
+from tako.config.reading import convert, filled, read, tables
+from tako.config.reading import require_filled as require_filled
 from tako.errors import AppNotFound, ConfigError
 
 FILE = "tako.toml"
+PEOPLE = "people.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -34,6 +43,12 @@ class AppConfig(Struct, frozen=True):
     groups: dict[str, GroupConfig] = {}
     dev: DevConfig = DevConfig()
     python: str | None = None
+    web: WebConfig | None = None
+    roles: RolesConfig | None = None
+    people: Path = Path(PEOPLE)  # which need not be there
+    notify: dict[str, ChannelConfig] = {}
+    hooks: dict[str, HookConfig] = {}
+    approvals: ApprovalsConfig = ApprovalsConfig()
 
     @property
     def socket(self) -> Path:
@@ -67,6 +82,12 @@ class _File(Struct, forbid_unknown_fields=True):
     defaults: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {}
     dev: dict[str, Any] = {}
+    web: dict[str, Any] | None = None
+    roles: dict[str, Any] | None = None
+    people: str | None = None
+    notify: dict[str, dict[str, Any]] = {}
+    hooks: dict[str, dict[str, Any]] = {}
+    approvals: dict[str, Any] = {}
 
 
 def load_app(folder: str | Path) -> AppConfig:
@@ -91,7 +112,41 @@ def load_app(folder: str | Path) -> AppConfig:
         groups=tables(path, "groups", file.groups, GroupConfig),
         dev=msgspec.structs.replace(convert(path, "dev", dev, DevConfig), commands=commands),
         python=_python(folder, file.python),
+        people=_people(path, file.people),
+        **_doors(path, file),
     )
+
+
+def _doors(path: Path, file: _File) -> dict[str, Any]:
+    """The tables about people and their doors, with the environment filled in."""
+    found: dict[str, Any] = {
+        "notify": tables(path, "notify", filled(file.notify), ChannelConfig),
+        "hooks": tables(path, "hooks", filled(file.hooks), HookConfig),
+        "approvals": convert(path, "approvals", file.approvals, ApprovalsConfig),
+    }
+    if file.roles is not None:
+        found["roles"] = convert(path, "roles", file.roles, RolesConfig)
+    if file.web is not None:
+        found["web"] = _checked(path, convert(path, "web", filled(file.web), WebConfig))
+    return found
+
+
+def _checked(path: Path, web: WebConfig) -> WebConfig:
+    host, _, port = web.listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigError(f'{path}: web.listen: expected "host:port", got {web.listen!r}')
+    for kind in ("oidc", "proxy"):
+        if web.auth == kind and getattr(web, kind) is None:
+            raise ConfigError(f'{path}: web.auth = "{kind}" needs a table [web.{kind}]')
+    return web
+
+
+def _people(path: Path, named: str | None) -> Path:
+    """The people file: the one that is named, which must be there, or that beside tako.toml."""
+    file = path.parent / Path(named or PEOPLE).expanduser()
+    if named and not file.is_file():
+        raise ConfigError(f"{path}: people: there is no file {file}")
+    return file
 
 
 def find_app(explicit: str | Path | None = None, *, near: Path | None = None) -> Path:

@@ -1,5 +1,6 @@
 """A TOML file to Structs: every error names the file and the key."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from tako.durations import seconds
 from tako.errors import AppNotFound, ConfigError
 
 _AT = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
 
@@ -64,3 +66,34 @@ def _duration(kind: type[Any], value: object) -> Any:
         return Duration(seconds(value, what="it"))
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+def filled(value: Any) -> Any:
+    """``value`` with ``${NAME}`` and ``${NAME:-default}`` in its texts taken from the environment.
+
+    What is not set and has no default stays as it is: see `require_filled`.
+    """
+    if isinstance(value, dict):
+        return {key: filled(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [filled(part) for part in value]
+    return _VARIABLE.sub(_variable, value) if isinstance(value, str) else value
+
+
+def _variable(match: re.Match[str]) -> str:
+    return os.environ.get(match[1], match[0] if match[2] is None else match[2])
+
+
+def require_filled(key: str, table: msgspec.Struct) -> None:
+    """Raise ConfigError if a text of ``table`` names a variable that is not set.
+
+    Only who uses the table asks: a client needs none of the server's secrets.
+    """
+    for field in table.__struct_fields__:
+        value = getattr(table, field)
+        if isinstance(value, msgspec.Struct):
+            require_filled(f"{key}.{field}", value)
+        elif isinstance(value, str) and (found := _VARIABLE.search(value)):
+            raise ConfigError(
+                f"tako.toml: {key}.{field}: the environment variable {found[1]} is not set"
+            )

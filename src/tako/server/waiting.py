@@ -51,7 +51,7 @@ class Awaited:
         if not self._askers:
             return []
         ends = [entry[2] for entry in entries if type(entry[2]) in _ENDS]
-        return [look for end in ends for look in self._take(end.run_id)]  # type: ignore[union-attr]
+        return [look for end in ends for look in self._take(end.run_id)]  # type: ignore[union-attr, arg-type]
 
     def _take(self, run_id: str) -> list[Entry]:
         askers = self._askers.pop(run_id, [])

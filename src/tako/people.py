@@ -1,0 +1,142 @@
+"""Who people are: the people file, and the roles of `tako.toml`.
+
+Names are compared without regard to case, and an alias or a mail address stands for its person:
+what somebody may not do under one name they may not do under another.
+"""
+
+import logging
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from tako.config import AppConfig, RolesConfig
+from tako.config.reading import convert, read
+from tako.errors import ConfigError
+from tako.model import Role
+
+GROUP = "group:"
+_ROLES = (Role.OPERATOR, Role.APPROVER, Role.VIEWER)  # the highest first
+
+_log = logging.getLogger("tako")
+
+
+class Person(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the people file, under the person's id. ``password`` is an argon2 hash."""
+
+    id: str = ""
+    name: str = ""
+    email: str | None = None
+    groups: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    password: str | None = None
+
+
+class Directory:
+    """The people as they are known now. Everybody else is known by their name alone."""
+
+    def __init__(self, people: Iterable[Person] = (), roles: RolesConfig | None = None) -> None:
+        self.people = {fold(person.id): person for person in people}
+        self._ids: dict[str, str] = {}
+        for key, person in self.people.items():
+            for name in (person.id, *person.aliases, *filter(None, [person.email])):
+                other = self._ids.setdefault(fold(name), key)
+                if other != key:
+                    raise ConfigError(f"people: {name!r} is the name of both {other} and {key}")
+        self._roles = roles
+
+    def canonical(self, name: str) -> str:
+        """The one name of whom or what ``name`` means: a person's id, "group:<name>", or itself."""
+        folded = fold(name)
+        return self._ids.get(folded, folded)
+
+    def person(self, name: str) -> Person:
+        """Raises nothing: of somebody who is not in the file only the name is known."""
+        key = self.canonical(name)
+        return self.people.get(key) or Person(id=key, name=name, email=key if "@" in key else None)
+
+    def groups_of(self, name: str, more: Iterable[str] = ()) -> frozenset[str]:
+        """As "group:<name>": those of the file, and ``more`` that an identity provider names."""
+        groups = (*self.person(name).groups, *more)
+        return frozenset(fold(g if g.startswith(GROUP) else GROUP + g) for g in groups)
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """The ids of all in "group:<name>" that the file knows, sorted."""
+        wanted = fold(group)
+        return tuple(sorted(key for key in self.people if wanted in self.groups_of(key)))
+
+    def role_of(self, name: str, groups: Iterable[str] = ()) -> Role | None:
+        """The highest role of somebody; None: they may do nothing."""
+        if self._roles is None:
+            return Role.OPERATOR
+        names = {self.canonical(name), "*", *self.groups_of(name, groups)}
+        for role in _ROLES:
+            if names & {self.canonical(given) for given in getattr(self._roles, role)}:
+                return role
+        return None
+
+    def may_approve(self, name: str, groups: Iterable[str] = ()) -> bool:
+        return self.role_of(name, groups) in (Role.APPROVER, Role.OPERATOR)
+
+    def approvers(self) -> tuple[str, ...]:
+        """All in the file who may answer what is asked of anyone."""
+        return tuple(sorted(key for key in self.people if self.may_approve(key)))
+
+
+class People:
+    """The directory of an app, read again when its file has changed.
+
+    A file that cannot be used any more leaves the last good one in force, loudly.
+    """
+
+    def __init__(self, app: AppConfig) -> None:
+        self._app = app
+        self._seen = self._stamp()
+        self._now = load_directory(app)
+
+    def now(self) -> Directory:
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._read_again(stamp)
+        return self._now
+
+    def _read_again(self, stamp: "_Stamp | None") -> None:
+        self._seen = stamp
+        try:
+            if stamp is None:
+                raise ConfigError(f"the people file {self._app.people} is gone")
+            self._now = load_directory(self._app)
+        except ConfigError as error:
+            _log.error("%s; the people known before stay in force", error)
+
+    def _stamp(self) -> "_Stamp | None":
+        try:
+            seen = self._app.people.stat()
+        except OSError:
+            return None
+        return seen.st_mtime_ns, seen.st_ino, seen.st_size
+
+
+_Stamp = tuple[int, int, int]
+
+
+def load_directory(app: AppConfig) -> Directory:
+    """Raises ConfigError: the people file cannot be used; names file and key."""
+    return Directory(read_people(app.people), app.roles)
+
+
+def read_people(path: Path) -> list[Person]:
+    """Everybody in the file; nobody if there is none. Raises ConfigError."""
+    people: list[Person] = []
+    if not path.is_file():
+        return people
+    for key, table in read(path).items():
+        person = convert(path, key, table, Person)
+        people.append(structs.replace(person, id=key, name=person.name or key))
+    return people
+
+
+def fold(name: str) -> str:
+    """One spelling for names that look alike to people."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
