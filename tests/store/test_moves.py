@@ -7,8 +7,7 @@ import pytest
 from tako.model import ENDED, MOVES, RunState
 from tako.store.statements import Statement, load_statements
 
-FILES = ["sqlite.sql"]
-STATEMENTS = [s for file in FILES for s in load_statements(file).values()]
+STATEMENTS = list(load_statements("sqlite").values())
 MOVING = [s for s in STATEMENTS if s.move is not None]
 
 _SETS = re.compile(r"\bUPDATE\s+runs\s+SET\b(.*?)\bWHERE\b", re.DOTALL)

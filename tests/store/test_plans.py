@@ -10,7 +10,7 @@ import pytest
 from tako.store import open_store
 from tako.store.statements import load_statements
 
-STATEMENTS = load_statements("sqlite.sql")
+STATEMENTS = load_statements("sqlite")
 
 PRIMARY = "PRIMARY KEY"
 RUN_ID = "sqlite_autoindex_runs_1"

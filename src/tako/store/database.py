@@ -19,7 +19,7 @@ _CACHE_KIB = 4_096
 _WAL_PAGES = 2_000  # a checkpoint each 8 MiB of log keeps its pauses short
 _WAL_BYTES = 32 * 1024 * 1024
 
-_STATEMENTS = {name: s.sql for name, s in load_statements("sqlite.sql").items()}
+_STATEMENTS = {name: s.sql for name, s in load_statements("sqlite").items()}
 
 _ADVICE: list[tuple[type[Exception], str]] = [
     (apsw.FullError, "the disk is full: make room, nothing needs a restart"),
