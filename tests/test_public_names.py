@@ -11,6 +11,7 @@ import pytest
 import tako
 
 SOURCE = Path(tako.__file__)
+MODULES = ["approvals", "links"]
 
 
 def test_type_checkers_know_the_names_that_exist_and_no_others() -> None:
@@ -27,13 +28,20 @@ def test_type_checkers_know_the_names_that_exist_and_no_others() -> None:
         for t in n.targets
         if isinstance(t, ast.Name)
     }
-    assert (names - {None}) | assigned == set(tako.__all__)
+    assert (names - {None}) | assigned == {*tako.__all__, *MODULES}
 
 
 @pytest.mark.parametrize("name", tako.__all__)
 def test_every_public_name_is_there_and_is_no_module(name: str) -> None:
     assert not isinstance(getattr(tako, name), ModuleType)
     assert name in dir(tako)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_public_module_needs_no_import_of_its_own(name: str) -> None:
+    code = f"import tako; print(tako.{name}.__name__, {name!r} in dir(tako))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"tako.{name} True\n"
 
 
 def test_every_error_that_is_public_says_what_it_means_in_the_tree() -> None:

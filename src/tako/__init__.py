@@ -9,6 +9,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tako import approvals as approvals
+    from tako import links as links
     from tako.client import SignalResult as SignalResult
     from tako.client import cancel as cancel
     from tako.client import cancel_sync as cancel_sync
@@ -64,6 +66,7 @@ _HOMES = {
     "Unavailable StorageError Refused UnknownWorkflow RunNotFound WrongState Conflict "
     "PayloadRefused StepNotFound RunFailed RunCancelled ResultTimeout StepFailed StepError",
 }
+_MODULES = {"approvals", "links"}  # public ones: `tako.approvals.list_sync()`
 _PUBLIC = {"Run": "RunInfo"}  # where the name outside is another than inside
 _SOURCES = {_PUBLIC.get(n, n): (home, n) for home, ns in _HOMES.items() for n in ns.split()}
 
@@ -73,6 +76,8 @@ __all__ = list(_SOURCES)
 if not TYPE_CHECKING:  # else every misspelt name would pass as one of ours
 
     def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
         if name not in _SOURCES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home, inner = _SOURCES[name]
@@ -82,7 +87,7 @@ if not TYPE_CHECKING:  # else every misspelt name would pass as one of ours
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})
 
 
 class _Package(ModuleType):
