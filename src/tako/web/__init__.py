@@ -1,0 +1,41 @@
+"""The HTTP doors of an app: pages, links, API and hooks, as one Starlette application.
+
+It is a client of the engine, like any other: each request becomes commands over the app's socket.
+"""
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from tako.config import AppConfig, WebConfig
+from tako.people import People
+from tako.web import api, health, hooks, identity, pages
+from tako.web.engine import Engine
+from tako.web.problems import handlers
+from tako.web.security import Guard
+
+
+def build(config: AppConfig) -> Starlette:
+    """The application of one app; without a ``[web]`` in its `tako.toml` with the defaults.
+
+    Its ``state`` has ``engine``, ``config``, ``web`` (the `WebConfig`) and ``people``.
+    Raises ConfigError: the people file cannot be used.
+    """
+    web = config.web or WebConfig()
+    config = msgspec.structs.replace(config, web=web)
+    app = Starlette(
+        routes=[
+            *health.routes(config),
+            *identity.routes(config),
+            *pages.routes(config),
+            *api.routes(config),
+            *hooks.routes(config),
+        ],
+        middleware=[Middleware(Guard, web=web)],
+        exception_handlers=handlers(),
+    )
+    app.state.engine = Engine(config)
+    app.state.config = config
+    app.state.web = web
+    app.state.people = People(config)
+    return app
