@@ -96,6 +96,7 @@ PLANS: dict[str, set[str]] = {
     "list_steps": {PRIMARY},
     "list_waiters": {"waiters_by_deadline", "waiters_by_event"},
     "list_waiters_of_event": {"waiters_by_event"},
+    "append_audit": set(),
 }
 
 # These read a whole index that holds only the few rows they are about.
@@ -106,6 +107,7 @@ SMALL_SCANS = {
     "spreading_events": "events_spreading",
     "list_events": "events_kept",
     "running_workers": "runs_running",
+    "last_audit": "audit",  # one row of it, from its end
 }
 
 # These look at whole tables: of workflows, which are few, or when a person looks.

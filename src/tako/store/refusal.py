@@ -1,10 +1,19 @@
 """How a command says no: raised before anything is written, answered as an `Error` reply."""
 
+from typing import Any
+
+import msgspec
+
 from tako.commands import Error
 from tako.errors import Refused
 
 
 class Refusal(Exception):
-    def __init__(self, kind: type[Refused], message: str) -> None:
+    """``detail``: what programs want to know of it; becomes a JSON object."""
+
+    def __init__(
+        self, kind: type[Refused], message: str, detail: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
-        self.reply = Error(kind.code, message)
+        text = None if detail is None else msgspec.json.encode(detail).decode()
+        self.reply = Error(kind.code, message, text)

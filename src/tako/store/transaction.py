@@ -4,7 +4,7 @@ from tako.commands import Deliver, Effects, Push, Stop
 from tako.model import StepRecord
 from tako.store.database import Database
 
-Snapshot = tuple[dict[str, str], dict[str, int], int]
+Snapshot = tuple[dict[str, str], dict[str, int], int, tuple[int, str] | None]
 
 _RESERVE = 10_000  # numbers taken from the file at a time
 
@@ -16,6 +16,7 @@ class Shared:
         self.groups: dict[str, str] = {}  # workflow -> group, as the workers last said
         self.limits: dict[str, int] = {}  # workflow -> how many runs at one time
         self.turns: dict[str, dict[str, int]] = {}  # group -> workflow -> turns: see claiming
+        self.audit_head: tuple[int, str] | None = None  # number and hash of the last row
         row = database.one("reserved_seqs")
         self.last_seq = self.reserved = 0 if row is None else int(row[0])
         self.read_workflows(database)
@@ -27,10 +28,10 @@ class Shared:
 
     def snapshot(self) -> Snapshot:
         """What a rolled back transaction must not have changed."""
-        return self.groups, self.limits, self.reserved
+        return self.groups, self.limits, self.reserved, self.audit_head
 
     def restore(self, snapshot: Snapshot) -> None:
-        self.groups, self.limits, self.reserved = snapshot
+        self.groups, self.limits, self.reserved, self.audit_head = snapshot
 
 
 class Transaction:
