@@ -41,6 +41,8 @@ class Directory:
         self._ids: dict[str, str] = {}
         for key, person in self.people.items():
             for name in (person.id, *person.aliases, *filter(None, [person.email])):
+                if not is_name(name):
+                    raise ConfigError(f"people: {name!r} cannot be the name of a person")
                 other = self._ids.setdefault(fold(name), key)
                 if other != key:
                     raise ConfigError(f"people: {name!r} is the name of both {other} and {key}")
@@ -133,8 +135,24 @@ def read_people(path: Path) -> list[Person]:
         return people
     for key, table in read(path).items():
         person = convert(path, key, table, Person)
+        if person.password is not None and not person.password.startswith("$argon2"):
+            raise ConfigError(
+                f"{path}: {key}.password: this is no argon2 hash; `tako people password {key}` "
+                "asks for a password and writes one"
+            )
         people.append(structs.replace(person, id=key, name=person.name or key))
     return people
+
+
+def is_name(name: str) -> bool:
+    """Whether it can be the name of one person: not that of a group, and not that of everybody.
+
+    What an identity provider or a proxy says is held to this too: who is called "group:finance"
+    there is not all of finance.
+    """
+    folded = fold(name)
+    reserved = folded.startswith(GROUP) or folded == "*"
+    return 0 < len(folded) <= 200 and folded.isprintable() and not reserved
 
 
 def fold(name: str) -> str:
