@@ -81,7 +81,7 @@ class HookConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     kind: Literal["github", "stripe", "hmac"]
-    secret: str
+    secret: Annotated[str, Meta(min_length=1)]  # with an empty one anybody could sign
     event: str
     tolerance: Duration = Duration(300)
     signature_header: str = "X-Signature"

@@ -23,6 +23,7 @@ _RETRY = {"Retry-After": "2"}
 # code -> (status, title)
 KINDS: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request cannot be understood"),
+    "bad_signature": (401, "Not signed as it has to be"),
     "not_logged_in": (401, "Nobody is logged in"),
     "not_allowed": (403, "Not allowed"),
     "wrong_origin": (403, "The request comes from another site"),
