@@ -30,6 +30,7 @@ from tako.commands.approvals import ListApprovals as ListApprovals
 from tako.commands.approvals import Minted as Minted
 from tako.commands.approvals import MintLink as MintLink
 from tako.commands.approvals import OpenLink as OpenLink
+from tako.commands.approvals import PruneAudit as PruneAudit
 from tako.commands.approvals import ReadAudit as ReadAudit
 from tako.commands.approvals import Remind as Remind
 from tako.commands.approvals import Reminded as Reminded
@@ -130,7 +131,7 @@ WorkerCommand = (
     | Release
     | Heartbeat
 )
-ServerCommand = Tick | Spread | Lost | ShiftLeases
+ServerCommand = Tick | Spread | Lost | ShiftLeases | PruneAudit
 Command = ClientCommand | WorkerCommand | ServerCommand
 Reply = (
     Ok

@@ -184,6 +184,20 @@ class ReadAudit(Message, frozen=True):
     limit: int = 500
 
 
+# --- from the server itself --------------------------------------------------------------------
+
+
+class PruneAudit(Message, frozen=True):
+    """Delete the beginning of the record, up to the first line that has to stay. Reply: `Count`.
+
+    A line stays that is not older than ``before``, or that is about an approval which is still
+    open. Up to ``limit`` lines go; if so many did, more may have to.
+    """
+
+    before: int
+    limit: int = 5_000
+
+
 # --- replies -----------------------------------------------------------------------------------
 
 
@@ -222,7 +236,11 @@ class LinkOpened(Message, frozen=True):
 
 
 class AuditPage(Message, frozen=True):
-    """``base``: (seq, hash) of the last line that was pruned, (0, "") if none was."""
+    """``base``: (seq, hash) of the last line that was pruned, (0, "") if none was.
+
+    ``written``: how many lines there ever were, which is the number of the last one.
+    """
 
     rows: list[AuditRow]
     base: tuple[int, str]
+    written: int

@@ -1,10 +1,12 @@
 """The record: rows are put at its end, and only its beginning can be pruned."""
 
 from collections.abc import Mapping
+from itertools import takewhile
 
 import msgspec
 
 from tako.audit import START, hash_row
+from tako.commands import AuditPage, Count, PruneAudit, ReadAudit
 from tako.model import Actor, AuditRow
 from tako.store.transaction import Transaction
 
@@ -31,7 +33,7 @@ def append(
         kind,
         approval_id,
         run_id,
-        actor.person if actor is not None and person is None else person,
+        (actor.person or None) if actor is not None and person is None else person,
         None if actor is None else actor.auth,
         None if actor is None else actor.channel,
         (actor.address or None) if actor is not None else None,
@@ -50,3 +52,37 @@ def _head(tx: Transaction) -> tuple[int, str]:
         row = tx.db.one("last_audit")
         tx.shared.audit_head = (0, START) if row is None else (row[0], row[1])
     return tx.shared.audit_head
+
+
+# --- reading and pruning
+
+
+def read(tx: Transaction, c: ReadAudit) -> AuditPage:
+    if c.approval_id is None:
+        rows = tx.db.all("read_audit", c.after, c.limit)
+    else:
+        rows = tx.db.all("read_audit_of_approval", c.approval_id, c.after, c.limit)
+    written = tx.db.one("audit_written")
+    return AuditPage([AuditRow(*row) for row in rows], _base(tx), written[0] if written else 0)
+
+
+def _base(tx: Transaction) -> tuple[int, str]:
+    """Number and hash of the last row that was pruned."""
+    row = tx.db.one("audit_base")
+    assert row is not None
+    return (0, START) if row[0] is None else (int(row[0]), row[1])
+
+
+def prune(tx: Transaction, c: PruneAudit) -> Count:
+    """Only a beginning goes: what remains is one chain, which begins with the hash in ``meta``.
+
+    The row that says so is not worth pruning for by itself, else each pruning would cause the next.
+    """
+    rows = tx.db.all("prunable_audit", c.before, c.limit)
+    going = list(takewhile(lambda row: row[3], rows))
+    if all(kind == "pruned" for _, kind, _, _ in going):
+        return Count(0)
+    upto, _, hash_, _ = going[-1]
+    append(tx, "pruned", detail={"upto": upto, "hash": hash_})
+    tx.db.run("set_audit_base", str(upto), hash_)
+    return Count(tx.db.run("prune_audit", upto))
