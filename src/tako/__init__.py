@@ -24,10 +24,20 @@ if TYPE_CHECKING:
     from tako.client import rerun_sync as rerun_sync
     from tako.client import signal as signal
     from tako.client import signal_sync as signal_sync
+    from tako.decision import Decision as Decision
+    from tako.errors import AlreadyAnswered as AlreadyAnswered
+    from tako.errors import AlreadyDecided as AlreadyDecided
+    from tako.errors import AnswerRefused as AnswerRefused
     from tako.errors import AppNotFound as AppNotFound
+    from tako.errors import ApprovalClosed as ApprovalClosed
+    from tako.errors import ApprovalNotFound as ApprovalNotFound
+    from tako.errors import ApprovalTimeout as ApprovalTimeout
     from tako.errors import CodecError as CodecError
     from tako.errors import ConfigError as ConfigError
     from tako.errors import Conflict as Conflict
+    from tako.errors import ContentChanged as ContentChanged
+    from tako.errors import LinkRefused as LinkRefused
+    from tako.errors import NotAllowed as NotAllowed
     from tako.errors import PayloadRefused as PayloadRefused
     from tako.errors import Refused as Refused
     from tako.errors import ResultTimeout as ResultTimeout
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
     from tako.reach import configure as configure
     from tako.step import Step as Step
     from tako.step import SyncStep as SyncStep
+    from tako.workdays import Workdays as Workdays
     from tako.workflow import Workflow as Workflow
     from tako.workflow import workflow as workflow
 
@@ -57,6 +68,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "workflow": "workflow Workflow",
     "step": "Step SyncStep",
+    "decision": "Decision",
+    "workdays": "Workdays",
     "client": "enqueue enqueue_sync enqueue_many enqueue_many_sync signal signal_sync get get_sync "
     "cancel cancel_sync rerun rerun_sync SignalResult",
     "handle": "Handle",
@@ -64,7 +77,9 @@ _HOMES = {
     "model": "Run",
     "errors": "TakoError ConfigError AppNotFound WorkflowLoadError CodecError TooLarge "
     "Unavailable StorageError Refused UnknownWorkflow RunNotFound WrongState Conflict "
-    "PayloadRefused StepNotFound RunFailed RunCancelled ResultTimeout StepFailed StepError",
+    "PayloadRefused StepNotFound RunFailed RunCancelled ResultTimeout StepFailed StepError "
+    "ApprovalTimeout ApprovalNotFound NotAllowed AlreadyDecided AlreadyAnswered ApprovalClosed "
+    "ContentChanged AnswerRefused LinkRefused",
 }
 _MODULES = {"approvals", "links"}  # public ones: `tako.approvals.list_sync()`
 _PUBLIC = {"Run": "RunInfo"}  # where the name outside is another than inside

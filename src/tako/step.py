@@ -6,13 +6,24 @@ Both are a thin face: the work is done by the pass (`worker/replay.py`) that exe
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, Unpack, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NoReturn,
+    TypeVar,
+    TypeVarTuple,
+    Unpack,
+    overload,
+)
 
 from tako import codec
 from tako.model import RunError
 from tako.retry import Backoff
 
 if TYPE_CHECKING:
+    from tako.asking import Asking
+    from tako.decision import Decision
     from tako.worker.replay import Pass
 
 T = TypeVar("T")
@@ -21,6 +32,7 @@ Ts = TypeVarTuple("Ts")
 
 Duration = timedelta | float | str
 Delay = Backoff | timedelta | float | None
+Decided = Literal["reject", "approve", "raise"]
 
 
 class _Face:
@@ -228,6 +240,74 @@ class Step(_Face):
         """
         return self._pass.wait_for(event, type, timeout, default, name)
 
+    @overload
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: type[T],
+        on_timeout: Decided = "reject",
+        **more: Unpack["Asking"],
+    ) -> Coroutine[Any, Any, "Decision[T]"]: ...
+    @overload
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: type[T],
+        on_timeout: Literal["none"],
+        **more: Unpack["Asking"],
+    ) -> Coroutine[Any, Any, "Decision[T] | None"]: ...
+    @overload
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: None = None,
+        on_timeout: Decided = "reject",
+        **more: Unpack["Asking"],
+    ) -> Coroutine[Any, Any, "Decision[None]"]: ...
+    @overload
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: None = None,
+        on_timeout: Literal["none"],
+        **more: Unpack["Asking"],
+    ) -> Coroutine[Any, Any, "Decision[None] | None"]: ...
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: Any = None,
+        on_timeout: str = "reject",
+        **more: Unpack["Asking"],
+    ) -> Coroutine[Any, Any, Any]:
+        """Ask people, and wait for their decision for as long as it takes, at no cost.
+
+        Args:
+            title: what it is about, on one line: 1 to 200 characters.
+            form: a dataclass, Struct or pydantic model: what an answer other than "reject" must
+                fill in. It comes back as `Decision.value`.
+            on_timeout: what a deadline means: "reject" or "approve" decide so, "raise" raises,
+                with "none" None comes back.
+            more: see `tako.asking.Asking`: body, options, to, exclude, requester, quorum, veto,
+                timeout, remind, escalate, notify, reuse.
+
+        Asked again by a later pass with other content, the answers so far no longer count.
+
+        Raises:
+            ApprovalTimeout: nobody decided in time; no attempt follows, unless it is caught.
+            TypeError, ValueError, CodecError, ConfigError: an argument that cannot be used.
+        """
+        return self._pass.approval(name, title, form, on_timeout, more)
+
 
 class SyncStep(_Face):
     """The steps of a plain handler: those of `Step`, blocking. Usable from any of its threads."""
@@ -358,3 +438,55 @@ class SyncStep(_Face):
     ) -> Any:
         """Like `Step.wait_for`."""
         return self._pass.block_on(self._pass.wait_for(event, type, timeout, default, name))
+
+    @overload
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: type[T],
+        on_timeout: Decided = "reject",
+        **more: Unpack["Asking"],
+    ) -> "Decision[T]": ...
+    @overload
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: type[T],
+        on_timeout: Literal["none"],
+        **more: Unpack["Asking"],
+    ) -> "Decision[T] | None": ...
+    @overload
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: None = None,
+        on_timeout: Decided = "reject",
+        **more: Unpack["Asking"],
+    ) -> "Decision[None]": ...
+    @overload
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: None = None,
+        on_timeout: Literal["none"],
+        **more: Unpack["Asking"],
+    ) -> "Decision[None] | None": ...
+    def approval(
+        self,
+        name: str,
+        *,
+        title: str,
+        form: Any = None,
+        on_timeout: str = "reject",
+        **more: Unpack["Asking"],
+    ) -> Any:
+        """Like `Step.approval`."""
+        return self._pass.block_on(self._pass.approval(name, title, form, on_timeout, more))

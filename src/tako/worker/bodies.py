@@ -41,6 +41,14 @@ def options_of(
     return Options(retries, to_backoff(backoff), limit, bool(retry))
 
 
+def not_callable(name: str, fn: object) -> StepError:
+    hint = ""
+    if inspect.iscoroutine(fn):
+        fn.close()
+        hint = f": pass the function and its arguments, as in step.run({name!r}, fetch, url)"
+    return StepError(f"step {name!r} was given {fn!r}, which cannot be called{hint}")
+
+
 async def attempts(
     pass_: "Pass", key: str, fn: Callable[..., Any], args: tuple[Any, ...], options: Options
 ) -> Any:

@@ -8,7 +8,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tako.commands import Exists, Park, Parked, Reply, Unwait, Wait
+from tako.commands import Ask, Exists, Park, Parked, Reply, Unwait, Wait
 from tako.errors import LeaseLost, Refused, TakoError
 from tako.model import StepRecord
 from tako.worker.rest import WaitFuture, at_rest
@@ -26,7 +26,7 @@ class _Open:
 
     __slots__ = ("command", "future", "sent", "told")
 
-    def __init__(self, command: Wait, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, command: Wait | Ask, loop: asyncio.AbstractEventLoop) -> None:
         self.command = command
         self.future = WaitFuture(loop=loop)
         self.sent = self.told = False
@@ -46,7 +46,7 @@ class Parking:
         self._timer: asyncio.TimerHandle | None = None
         self._refusals = 0
 
-    async def wait(self, command: Wait) -> StepRecord:
+    async def wait(self, command: Wait | Ask) -> StepRecord:
         """The outcome of this wait, whenever it comes. Raises Parked when the run leaves."""
         entry = self._open[command.name] = _Open(command, self._loop)
         self.stir()

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextvars import copy_context
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tako.commands import (
     Claim,
@@ -36,6 +37,9 @@ from tako.worker.heartbeat import Heartbeats
 from tako.worker.pools import Pool
 from tako.worker.replay import Pass, Services
 from tako.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from tako.config import AppConfig
 
 _log = logging.getLogger("tako.worker")
 
@@ -87,6 +91,7 @@ class Worker:
             thread=threading.get_ident(),
             context=copy_context(),
             let_go=self._let_go,
+            app=cache(partial(_app_in, settings.app_dir)),
         )
 
     async def run(self) -> int:
@@ -357,3 +362,9 @@ class Worker:
     def _finish(self, status: int) -> None:
         if not self._done.done():
             self._done.set_result(status)
+
+
+def _app_in(folder: str) -> "AppConfig":
+    from tako.config import load_app  # only those need it who tell people something
+
+    return load_app(folder)

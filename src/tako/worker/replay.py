@@ -1,7 +1,6 @@
 """One pass over a handler: saved steps return at once, new ones are run and saved."""
 
 import asyncio
-import inspect
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -12,9 +11,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from tako import codec
 from tako.clock import now_ms
-from tako.commands import Bail, ClaimedRun, Command, Exists, Fail, Release, Reply, SaveStep, Wait
+from tako.commands import (
+    Ask,
+    Bail,
+    ClaimedRun,
+    Command,
+    Exists,
+    Fail,
+    Release,
+    Reply,
+    SaveStep,
+    Wait,
+)
+from tako.decision import Decision, decision_of
 from tako.durations import moment_ms, to_ms
 from tako.errors import (
+    ApprovalTimeout,
     Bailed,
     CodecError,
     Failed,
@@ -24,11 +36,12 @@ from tako.errors import (
     StorageError,
     Unavailable,
 )
+from tako.ids import new_id
 from tako.model import RunError, StepKind, StepRecord
 from tako.retry import Backoff
 from tako.worker import failures
 from tako.worker.blackbox import Slot
-from tako.worker.bodies import FAILURES, Options, attempts, once, options_of
+from tako.worker.bodies import FAILURES, Options, attempts, not_callable, once, options_of
 from tako.worker.context import current_body
 from tako.worker.names import Names
 from tako.worker.parking import Parking
@@ -37,10 +50,13 @@ from tako.worker.threads import HandlerThread
 from tako.workflow import Workflow
 
 if TYPE_CHECKING:
+    from tako.asking import Asked, Asking
+    from tako.config import AppConfig
     from tako.step import Delay, Duration
     from tako.wire import Link
 
 RUN, SLEEP, WAIT = str(StepKind.RUN), str(StepKind.SLEEP), str(StepKind.WAIT)
+APPROVAL = str(StepKind.APPROVAL)
 
 _UNWINDING = (Parked, Bailed, Failed)
 _LONGEST_EVENT = 500  # characters
@@ -60,6 +76,7 @@ class Services(NamedTuple):
     thread: int  # that the loop runs in
     context: Context  # that of nobody's run
     let_go: Callable[["Pass"], None]  # the pass needs its place no longer
+    app: "Callable[[], AppConfig]"  # read when it is first wanted
 
 
 class Pass:
@@ -111,7 +128,7 @@ class Pass:
         returns: Any,
     ) -> Coroutine[Any, Any, Any]:
         if not callable(fn):
-            raise _not_callable(name, fn)
+            raise not_callable(name, fn)
         key = self._take(name)
         if retries == 0 and backoff is None and timeout is None and retry is True:
             options = None
@@ -135,6 +152,18 @@ class Pass:
         key = self._take(event if name is None else name)
         ms = None if timeout is None else to_ms(timeout, what=f"timeout of step {key!r}")
         return self._wait_for(key, event, type_, ms, default)
+
+    def approval(
+        self, name: str, title: str, form: Any, on_timeout: str, more: "Asking"
+    ) -> Coroutine[Any, Any, Any]:
+        from tako.asking import asked  # most runs ask nobody
+
+        key = self._take(name)
+        if self.over or self.has(key):
+            return self._approval(key, None, form, on_timeout)
+        app = self.services.app
+        what = asked(key, title, form, on_timeout, now=now_ms(), app=app, **more)
+        return self._approval(key, what, form, on_timeout)
 
     def bail(self, reason: str) -> NoReturn:
         self._raise_if_over()
@@ -226,29 +255,46 @@ class Pass:
     # --- a step that waits
 
     async def _sleep(self, key: str, ms: int | None, until: int | None) -> None:
-        await self._outcome(key, SLEEP, None, ms, until, codec.UNTYPED)
+        run = self.run
+        wait = Wait(run.id, run.lease_id, key, SLEEP, None, ms, until, None, run.attempt)
+        await self._outcome(key, SLEEP, lambda: wait)
 
     async def _wait_for(
         self, key: str, event: str, type_: Any, ms: int | None, default: Any
     ) -> Any:
-        record = await self._outcome(key, WAIT, event, ms, None, type_)
+        def wait() -> Wait:
+            run, schema = self.run, _schema(type_)
+            return Wait(run.id, run.lease_id, key, WAIT, event, ms, None, schema, run.attempt)
+
+        record = await self._outcome(key, WAIT, wait)
         if record.value is None:
             return default
         return codec.decode(record.value, type_, what=f"the signal to {event!r}")
 
-    async def _outcome(
-        self, key: str, kind: str, event: str | None, ms: int | None, until: int | None, type_: Any
-    ) -> StepRecord:
+    async def _approval(
+        self, key: str, asked: "Asked | None", form: Any, on_timeout: str
+    ) -> "Decision[Any] | None":
+        def ask() -> Ask:
+            assert asked is not None  # neither over nor saved when it was called
+            run, id_ = self.run, new_id()
+            return Ask(run.id, run.lease_id, key, id_, *asked[:2], run.attempt, asked.reuse)
+
+        record = await self._outcome(key, APPROVAL, ask)
+        try:
+            return decision_of(record, form, on_timeout, self.run.id)
+        except ApprovalTimeout as error:
+            self._final.append(error)  # another attempt would come to the same end
+            raise
+
+    async def _outcome(self, key: str, kind: str, ask: Callable[[], Wait | Ask]) -> StepRecord:
+        """The saved outcome of a wait, or that of the one which ``ask`` makes."""
         record = self.records.get(key)
         if record is not None and self._is_mine(record, kind):
             return record
         self._refuse_other_kind(key, kind)
         while self.over:
             await self._hold()
-        run = self.run
-        schema = _schema(type_)
-        command = Wait(run.id, run.lease_id, key, kind, event, ms, until, schema, run.attempt)
-        return await self.parking.wait(command)
+        return await self.parking.wait(ask())
 
     # --- saved steps
 
@@ -429,18 +475,11 @@ def _wake(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def _not_callable(name: str, fn: object) -> StepError:
-    hint = ""
-    if inspect.iscoroutine(fn):
-        fn.close()
-        hint = f": pass the function and its arguments, as in step.run({name!r}, fetch, url)"
-    return StepError(f"step {name!r} was given {fn!r}, which cannot be called{hint}")
-
-
 # What Python says of a step that is never awaited names the coroutine.
 Pass._run.__qualname__ = "Step.run"
 Pass._sleep.__qualname__ = "Step.sleep"
 Pass._wait_for.__qualname__ = "Step.wait_for"
+Pass._approval.__qualname__ = "Step.approval"
 
 
 def _schema(type_: Any) -> str | None:
