@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from tako.config import AppConfig, WebConfig
+from tako.config.safety import check_doors
 from tako.people import People
 from tako.web import api, health, hooks, identity, pages
 from tako.web.engine import Engine
@@ -19,9 +20,10 @@ def build(config: AppConfig) -> Starlette:
     """The application of one app; without a ``[web]`` in its `tako.toml` with the defaults.
 
     Its ``state`` has ``engine``, ``config``, ``web`` (the `WebConfig`) and ``people``.
-    Raises ConfigError: the people file cannot be used.
+    Raises ConfigError: the people file cannot be used, or [web] would be open to strangers.
     """
     web = config.web or WebConfig()
+    check_doors(config, web)
     config = msgspec.structs.replace(config, web=web)
     app = Starlette(
         routes=[
@@ -34,6 +36,7 @@ def build(config: AppConfig) -> Starlette:
         middleware=[Middleware(Guard, web=web)],
         exception_handlers=handlers(),
     )
+    app.router.redirect_slashes = False  # it would build an address from the Host header
     app.state.engine = Engine(config)
     app.state.config = config
     app.state.web = web

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from email.utils import formatdate
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -133,6 +134,7 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            headers.setdefault("Date", formatdate(usegmt=True))
             headers.setdefault("Cache-Control", "max-age=3600" if self._static else "no-store")
             if self._https:
                 headers.setdefault("Strict-Transport-Security", _HSTS)
