@@ -1,6 +1,7 @@
 """What of `tako.toml` has to be right before a door is opened to people."""
 
 import ipaddress
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from tako.config import AppConfig, WebConfig, require_filled
@@ -21,6 +22,8 @@ def check_doors(config: AppConfig, web: WebConfig) -> None:
         )
     for network in web.proxy.trusted if web.proxy else ():
         _check_network(network)
+    if web.auth == "oidc" and not all(map(find_spec, ("authlib", "httpx2", "joserfc"))):
+        raise ConfigError('web.auth = "oidc" needs more libraries: pip install "tako[oidc]"')
 
 
 def _check_local(web: WebConfig) -> None:

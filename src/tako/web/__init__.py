@@ -12,6 +12,7 @@ from tako.config.safety import check_doors
 from tako.people import People
 from tako.web import api, health, hooks, identity, pages
 from tako.web.engine import Engine
+from tako.web.limits import Limits
 from tako.web.problems import handlers
 from tako.web.security import Guard
 
@@ -19,7 +20,7 @@ from tako.web.security import Guard
 def build(config: AppConfig) -> Starlette:
     """The application of one app; without a ``[web]`` in its `tako.toml` with the defaults.
 
-    Its ``state`` has ``engine``, ``config``, ``web`` (the `WebConfig`) and ``people``.
+    Its ``state`` has ``engine``, ``config``, ``web`` (the `WebConfig`), ``people`` and ``limits``.
     Raises ConfigError: the people file cannot be used, or [web] would be open to strangers.
     """
     web = config.web or WebConfig()
@@ -41,4 +42,5 @@ def build(config: AppConfig) -> Starlette:
     app.state.config = config
     app.state.web = web
     app.state.people = People(config)
+    app.state.limits = Limits()
     return app

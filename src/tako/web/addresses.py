@@ -5,7 +5,6 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.requests import HTTPConnection
 
-from tako.errors import ConfigError
 from tako.web.engine import web_of
 
 Address = IPv4Address | IPv6Address
@@ -40,18 +39,6 @@ def is_local(request: HTTPConnection) -> bool:
 
 def within(address: Address | None, networks: Iterable[str]) -> bool:
     return address is not None and any(address in ip_network(n, strict=False) for n in networks)
-
-
-def check_networks(networks: Iterable[str]) -> None:
-    """Raises ConfigError: one of them is neither an address nor a network."""
-    for given in networks:
-        try:
-            ip_network(given, strict=False)
-        except ValueError:
-            raise ConfigError(
-                f"tako.toml: web.proxy.trusted: {given!r} is neither an IP address nor a network "
-                'such as "10.0.0.0/8"'
-            ) from None
 
 
 def _forwarded(request: HTTPConnection) -> list[str]:

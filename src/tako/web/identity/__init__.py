@@ -1,31 +1,48 @@
-"""Who a request comes from."""
+"""Who a request comes from: a session or an API token, or what a trusted proxy says.
 
-import getpass
+| `[web] auth` | people log in with | a request has |
+|---|---|---|
+| local | a choice of who to be, on this machine | a session |
+| users | a password of the people file | a session |
+| oidc | their identity provider | a session |
+| proxy | what the proxy in front does | a header of the proxy |
+
+In every mode a program has an API token instead. A session is good only in the mode it began in.
+"""
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from tako.config import AppConfig
-from tako.model import Actor
-from tako.web.engine import people_of, web_of
+from tako.web.addresses import is_local
+from tako.web.engine import web_of
+from tako.web.identity import login, logout, proxy, sessions, tokens
 from tako.web.who import Who
-
-COOKIE = "tako_person"
 
 
 def routes(config: AppConfig) -> list[BaseRoute]:
-    return []
+    """Login, logout, and in the mode oidc the provider's way back."""
+    found = [*login.routes(), *logout.routes()]
+    if config.web is not None and config.web.auth == "oidc":
+        from tako.web.identity import oidc  # whose libraries the others can do without
+
+        found += oidc.routes()
+    return found
 
 
 async def identify(request: Request, channel: str) -> Who | None:
-    """The person that the cookie names; for the API, else, who runs this process."""
-    if web_of(request).auth != "local":
+    """Who sent this, through the door ``channel``; None: nobody known.
+
+    Raises NotLoggedIn: an API token was shown that is not good (any more).
+    """
+    mode = web_of(request).auth
+    if mode == "local" and not is_local(request):
         return None
-    named = request.cookies.get(COOKIE) or (getpass.getuser() if channel == "api" else None)
-    if named is None:
+    if mode == "proxy" and not proxy.is_trusted(request):
         return None
-    people = people_of(request)
-    person = people.person(named)
-    address = request.client.host if request.client else ""
-    actor = Actor(people.canonical(named), "local", channel, (), address)
-    return Who(actor, people.role_of(named), person.name)
+    token = tokens.shown(request)
+    if token is not None:
+        return await tokens.who(request, channel, token)
+    if mode == "proxy":
+        return proxy.who(request, channel)
+    return await sessions.who(request, channel)

@@ -1,0 +1,42 @@
+"""`/logout`: ends the session of this browser."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from tako.web import csrf
+from tako.web.engine import web_of
+from tako.web.identity import sessions
+from tako.web.identity.login import known
+from tako.web.pages.rendering import render
+
+_STALE = "That page had been open for too long: press the button once more."
+_BY_PROXY = "The proxy in front of tako says who you are; it is the one that logs you out."
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route("/logout", show, methods=["GET"], name="logout"),
+        Route("/logout", log_out, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    """After it, or instead of it: a link alone logs nobody out."""
+    return await _page(request)
+
+
+async def log_out(request: Request) -> Response:
+    if web_of(request).auth == "proxy":
+        return await _page(request, problem=_BY_PROXY)
+    async with request.form(max_files=0, max_fields=10) as given:
+        if not csrf.matches(request, given):
+            return await _page(request, 403, _STALE)
+    response = RedirectResponse(request.url_for("logout").path, 303)
+    await sessions.end(request, response)
+    return response
+
+
+async def _page(request: Request, status: int = 200, problem: str = "") -> Response:
+    who = await known(request)
+    return render(request, "logout.html", status, who=who, problem=problem)

@@ -1,0 +1,98 @@
+"""Sessions of browsers: a cookie with a secret, whose hash the engine keeps until it is over."""
+
+import hashlib
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tako.clock import now_ms
+from tako.commands import Grant, Ok, RevokeCredential
+from tako.commands.approvals import Count
+from tako.ids import new_id
+from tako.model import Actor, Credential
+from tako.people import Directory
+from tako.web.csrf import is_https
+from tako.web.engine import engine_of, people_of, web_of
+from tako.web.identity.credentials import actor, find, hash_of, new_secret, role_of
+from tako.web.who import Who
+
+# How a session began in each mode; in "proxy" there is none.
+AUTH = {"local": "local", "users": "password", "oidc": "oidc"}
+
+
+async def who(request: Request, channel: str) -> Who | None:
+    """Whose session the cookie is; None: nobody's (any more)."""
+    secret = request.cookies.get(_cookie(request))
+    found = await find(request, secret) if secret else None
+    people = people_of(request)
+    if found is None or found.kind != "session" or not _holds(request, people, found):
+        return None
+    by = actor(request, people.canonical(found.person), found.auth, channel, found.groups)
+    return Who(by, role_of(people, by), people.person(by.person).name, found)
+
+
+async def begin(request: Request, response: Response, by: Actor) -> None:
+    """A session for ``by``, always with a new secret; the one that the browser had ends."""
+    await end(request, response)
+    web, secret, now = web_of(request), new_secret(), now_ms()
+    credential = Credential(
+        id=new_id(),
+        kind="session",
+        person=by.person,
+        auth=by.auth,
+        groups=by.groups,
+        scopes=(),
+        name=_mark(people_of(request), by.person, by.auth) or "",
+        created_at=now,
+        expires_at=now + round(web.session_ttl * 1000),
+    )
+    await engine_of(request).ask(Grant(hash_of(secret), credential), Ok)
+    set_cookie(request, response, _cookie(request), secret, round(web.session_ttl))
+
+
+async def end(request: Request, response: Response) -> None:
+    """End the session of this browser, if it has one."""
+    secret = request.cookies.get(_cookie(request))
+    found = await find(request, secret) if secret else None
+    if found is not None and found.kind == "session":
+        await engine_of(request).ask(RevokeCredential(id=found.id), Count)
+    set_cookie(request, response, _cookie(request), "", 0)
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str, age: int) -> None:
+    """Seen by no script, and sent along from no form of another site."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=age,
+        path="/",
+        secure=is_https(request),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """With https the browser itself sees to it that no other host has set it."""
+    return f"__Host-{name}" if is_https(request) else name
+
+
+def _cookie(request: Request) -> str:
+    return cookie_name(request, "tako_session")
+
+
+def _holds(request: Request, people: Directory, session: Credential) -> bool:
+    """Whether it began in this mode, and with the password that its person still has."""
+    if session.auth != AUTH.get(web_of(request).auth):
+        return False
+    return session.name == _mark(people, session.person, session.auth)
+
+
+def _mark(people: Directory, person: str, auth: str) -> str | None:
+    """What ties a session to the password it began with: hash of the hash; None: no password."""
+    if auth != "password":
+        return ""
+    found = people.people.get(people.canonical(person))
+    if found is None or found.password is None:
+        return None
+    return hashlib.sha256(found.password.encode()).hexdigest()[:16]
