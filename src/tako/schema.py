@@ -14,6 +14,7 @@ from msgspec import inspect as info
 from tako.declared import adapter, is_pydantic, mentions_pydantic, type_name, untyped
 from tako.errors import CodecError
 
+_NOT_JSON = "this is not JSON"
 _LONGEST = 300  # characters of a complaint: it quotes the value
 
 
@@ -131,12 +132,23 @@ def validate_schema(text: str, schema: str) -> str | None:
     Raises:
         CodecError: ``schema`` is no JSON Schema, or refers to one elsewhere.
     """
+    problem = find_problem(text, schema)
+    if problem is None:
+        return None
+    field, message = problem
+    if message.startswith(_NOT_JSON):
+        return message
+    return f"{f'field `{field}`' if field else 'the value'} does not fit: {message}"
+
+
+def find_problem(text: str, schema: str) -> tuple[str, str] | None:
+    """Like `validate_schema`: the field ("items[0].price"; "" is the whole), and the problem."""
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, ValueError) as error:
-        return f"this is not JSON: {error}"
+        return "", f"{_NOT_JSON}: {error}"
     complaint = next(iter(_validator(schema).iter_errors(value)), None)
-    return None if complaint is None else _sentence(complaint)
+    return None if complaint is None else _problem(complaint)
 
 
 @lru_cache(maxsize=256)
@@ -158,14 +170,13 @@ def _refuse_reference(uri: str) -> Any:
     raise ValueError(f"{uri} is elsewhere, and nothing is fetched")
 
 
-def _sentence(error: Any) -> str:
+def _problem(error: Any) -> tuple[str, str]:
     error = _innermost(error)
     path = "".join(f".{p}" if isinstance(p, str) else f"[{p}]" for p in error.instance_path)
     message = error.message
     if len(message) > _LONGEST:
         message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
-    where = f"field `{path.removeprefix('.')}`" if path else "the value"
-    return f"{where} does not fit: {message}"
+    return path.removeprefix("."), message
 
 
 def _innermost(error: Any) -> Any:

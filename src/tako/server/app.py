@@ -28,9 +28,11 @@ from tako.commands import (
     WorkflowList,
 )
 from tako.config import AppConfig
+from tako.people import People
 from tako.server.batch import Batch
 from tako.server.catalogue import Catalogue
 from tako.server.datafolder import DataFolder
+from tako.server.http import HttpDoor
 from tako.server.listener import Listener, Peer
 from tako.server.sessions import Session, Sessions
 from tako.server.spawner import Spawner
@@ -56,6 +58,7 @@ class AppServer:
         self._peers: set[Peer] = set()
         self._tasks = Tasks()
         self._folder = DataFolder(config)
+        self._http: HttpDoor | None = None
         self._stopping = False
         self._death = False  # in the batch that is being answered
 
@@ -72,7 +75,10 @@ class AppServer:
     async def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = Listener(self.config.socket, self)
-        self._store = open_store(self.config.db)
+        if self.config.web is not None:
+            self._http = HttpDoor(self.config, self.config.web)
+        self.people = People(self.config)
+        self._store = open_store(self.config.db, people=self.people.now)
         try:
             known = (await self._store.execute([ListWorkflows()], 0)).replies[0]
             self._join(known)
@@ -82,6 +88,8 @@ class AppServer:
             raise
         self._tasks.start(self._batch.run())
         await self._take_over()
+        if self._http is not None:
+            self._http.start()
 
     def _join(self, known: WorkflowList) -> None:
         config = self.config
@@ -285,6 +293,8 @@ class AppServer:
 
     async def close(self, hurry: asyncio.Event) -> None:
         """Let the workers finish, for as long as `drain` says or until ``hurry``; then end all."""
+        if self._http is not None:
+            await self._http.stop()
         self._stopping = True
         self.supervisor.stop()
         self.sessions.drain()

@@ -12,11 +12,13 @@ from typing import Any
 
 from tako.clock import monotonic, now_ms
 from tako.commands import (
+    Ask,
     Await,
     Bail,
     Cancel,
     Claimed,
     Command,
+    Decide,
     Effects,
     Enqueue,
     Error,
@@ -56,7 +58,9 @@ _COMPLAIN_EVERY = 60.0  # s
 _RETRY = 1.0  # s until held claims are tried again after a failure of the store
 _ENOUGH = 10_000  # batches that a server which ends still commits
 
-_MAKE_READY = frozenset({Enqueue, Signal, Fail, Release, Rerun, Lost, Tick, Spread, Register})
+_MAKE_READY = frozenset(
+    {Ask, Decide, Enqueue, Signal, Fail, Release, Rerun, Lost, Tick, Spread, Register}
+)
 _FREE_A_PLACE = frozenset({Succeed, Bail, Cancel, Park})  # of a workflow with a limit
 _LARGE = frozenset({ListRuns, ListSteps, ListWaits, Load})
 _MAKE_ISOLATED = frozenset({Lost, Tick, Release, Register})

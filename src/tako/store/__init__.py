@@ -1,10 +1,11 @@
 """Where runs live. A store executes commands; it knows nothing of sockets, workers or clocks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from tako.commands import Command, Outcome
+from tako.people import Directory
 
 
 class Store(Protocol):
@@ -31,12 +32,16 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
-def open_store(path: Path, *, readonly: bool = False) -> Store:
+def open_store(
+    path: Path, *, readonly: bool = False, people: Callable[[], Directory] = Directory
+) -> Store:
     """Open the store in the file ``path``, creating it if it was never there.
+
+    ``people`` tells who people are, each time that it matters.
 
     Raises StorageError if it is missing though it was there, is not tako's, is newer than this
     program, corrupt, or cannot be written; with ``readonly`` also if it was never there.
     """
     from tako.store.sqlite import SqliteStore
 
-    return SqliteStore(path, readonly=readonly)
+    return SqliteStore(path, readonly=readonly, people=people)

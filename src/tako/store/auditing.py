@@ -58,12 +58,15 @@ def _head(tx: Transaction) -> tuple[int, str]:
 
 
 def read(tx: Transaction, c: ReadAudit) -> AuditPage:
-    if c.approval_id is None:
-        rows = tx.db.all("read_audit", c.after, c.limit)
-    else:
-        rows = tx.db.all("read_audit_of_approval", c.approval_id, c.after, c.limit)
-    written = tx.db.one("audit_written")
-    return AuditPage([AuditRow(*row) for row in rows], _base(tx), written[0] if written else 0)
+    """All as of one moment, though another process may append meanwhile."""
+    with tx.db.savepoint():
+        if c.approval_id is None:
+            rows = tx.db.all("read_audit", c.after, c.limit)
+        else:
+            rows = tx.db.all("read_audit_of_approval", c.approval_id, c.after, c.limit)
+        written = tx.db.one("audit_written")
+        base = _base(tx)
+    return AuditPage([AuditRow(*row) for row in rows], base, written[0] if written else 0)
 
 
 def _base(tx: Transaction) -> tuple[int, str]:

@@ -5,6 +5,8 @@ import msgspec
 from tako.commands import Lost, Ok, ShiftLeases, Tick
 from tako.durations import format_ms
 from tako.model import RunError
+from tako.store.approving import timer
+from tako.store.closing import runs_ended
 from tako.store.entering import cancel_run
 from tako.store.transaction import Transaction
 from tako.store.waiting import WaiterRow, end_wait
@@ -19,11 +21,24 @@ def tick(tx: Transaction, c: Tick) -> Ok:
         tx.effects.ready.add(group)
     for row in tx.db.all("due_waiters", tx.now, c.limit):
         end_wait(tx, WaiterRow(*row), "timeout", None)
+    _fire_timers(tx, c.limit)
     _expire_runs(tx, c.limit)
     for (worker_id,) in tx.db.all("expired_leases", tx.now):
         _lose(tx, Lost(worker_id, "its worker stopped answering"), hung=True)
     tx.db.run("delete_expired_events", tx.now, c.limit)
     return Ok()
+
+
+def _fire_timers(tx: Transaction, limit: int) -> None:
+    """Reminders and escalations. Of several reminders that were missed, one is enough."""
+    reminded: set[int] = set()
+    for number, approval, people in tx.db.all("due_approval_timers", tx.now, limit):
+        tx.db.run("delete_approval_timer", number)
+        if people is not None:
+            timer(tx, approval, tuple(msgspec.json.decode(people)))
+        elif approval not in reminded:
+            reminded.add(approval)
+            timer(tx, approval, None)
 
 
 def _expire_runs(tx: Transaction, limit: int) -> None:
@@ -49,7 +64,7 @@ def _lose(tx: Transaction, c: Lost, *, hung: bool) -> None:
             tx.db.run("release_run", run_id, lease_id)
         elif strikes + strike >= STRIKES:
             tx.db.run("poison_run", error, tx.now, run_id, lease_id)
-            tx.ended(run_id)
+            runs_ended(tx, run_id)
         else:
             tx.db.run("isolate_run", strike, strike, error, run_id, lease_id)
         tx.effects.ready.add(group)

@@ -10,6 +10,7 @@ from tako.errors import (
     WrongState,
 )
 from tako.schema import validate_schema
+from tako.store.closing import runs_ended
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 
@@ -75,7 +76,7 @@ def cancel_run(
         return False
     if worker_id is not None and lease_id is not None:
         tx.stop(worker_id, run_id, lease_id, f"cancelled: {reason}")
-    tx.ended(run_id)
+    runs_ended(tx, run_id)
     return True
 
 

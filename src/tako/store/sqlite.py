@@ -9,38 +9,70 @@ from typing import Any
 import apsw
 
 from tako.commands import (
+    Ask,
     Bail,
     Cancel,
     Claim,
     Command,
+    CountApprovals,
+    Decide,
+    Delegate,
     Effects,
     Enqueue,
     Error,
     Fail,
     Get,
+    GetApproval,
+    Grant,
     Heartbeat,
+    Identify,
+    ListApprovals,
+    ListCredentials,
     ListRuns,
     ListSteps,
     ListWaits,
     ListWorkflows,
     Load,
     Lost,
+    MintLink,
+    OpenLink,
     Outcome,
     Park,
+    PruneAudit,
+    ReadAudit,
     Register,
     Release,
+    Remind,
     Rerun,
+    RevokeCredential,
+    RevokeLinks,
+    RotateLinkKey,
     SaveStep,
     ShiftLeases,
+    Show,
     Signal,
     Spread,
     Succeed,
     Tick,
+    Told,
     Unwait,
     Wait,
 )
 from tako.errors import Refused
-from tako.store import claiming, due, entering, reading, waiting, working
+from tako.people import Directory
+from tako.store import (
+    access,
+    approving,
+    auditing,
+    claiming,
+    due,
+    entering,
+    inbox,
+    linking,
+    reading,
+    waiting,
+    working,
+)
 from tako.store.database import Database, is_of_storage
 from tako.store.refusal import Refusal
 from tako.store.transaction import Shared, Transaction
@@ -69,12 +101,47 @@ _HANDLERS: dict[type, Callable[[Transaction, Any], Any]] = {
     ListSteps: reading.list_steps,
     ListWaits: reading.list_waits,
     ListWorkflows: reading.list_workflows,
+    Ask: approving.ask,
+    Decide: approving.decide,
+    Delegate: approving.delegate,
+    Show: approving.show,
+    Remind: approving.remind,
+    Told: approving.told,
+    GetApproval: inbox.get,
+    ListApprovals: inbox.list_approvals,
+    CountApprovals: inbox.count,
+    MintLink: linking.mint,
+    OpenLink: linking.open_link,
+    RevokeLinks: linking.revoke,
+    RotateLinkKey: linking.rotate,
+    ReadAudit: auditing.read,
+    PruneAudit: auditing.prune,
+    Grant: access.grant,
+    Identify: access.identify,
+    RevokeCredential: access.revoke,
+    ListCredentials: access.list_credentials,
 }
 _IN_ONE_GO: dict[type, Callable[[Transaction, list[Any]], list[Any]]] = {
     SaveStep: working.save_steps,
     Succeed: working.succeed_all,
 }
-_READS = frozenset({Get, ListRuns, ListSteps, ListWaits, ListWorkflows, Load})
+_READS = frozenset(
+    {
+        Get,
+        ListRuns,
+        ListSteps,
+        ListWaits,
+        ListWorkflows,
+        Load,
+        GetApproval,
+        ListApprovals,
+        CountApprovals,
+        OpenLink,
+        ReadAudit,
+        Identify,
+        ListCredentials,
+    }
+)
 _Apply = Callable[[Sequence[Command], int], Outcome]
 
 _log = logging.getLogger("tako.store")
@@ -83,9 +150,11 @@ _log = logging.getLogger("tako.store")
 class SqliteStore:
     """See `tako.store.Store`. SQLite runs inline: nothing could go on without its commit anyway."""
 
-    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, readonly: bool = False, people: Callable[[], Directory] = Directory
+    ) -> None:
         self._db = Database(path, readonly=readonly)
-        self._shared = Shared(self._db)
+        self._shared = Shared(self._db, people)
 
     async def execute(self, commands: Sequence[Command], now: int) -> Outcome:
         reading = all(type(c) in _READS for c in commands)

@@ -124,10 +124,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 DELETE FROM event_waiters WHERE seq IN (SELECT value FROM json_each(?));
 
 -- name: delete_waiter_by_name
-DELETE FROM event_waiters WHERE run_id = ? AND name = ?;
+DELETE FROM event_waiters WHERE run_id = ? AND name = ? RETURNING kind;
 
 -- name: delete_waiters_of_run
-DELETE FROM event_waiters WHERE run_id = ?;
+DELETE FROM event_waiters WHERE run_id = ? RETURNING run_id, name, kind;
 
 -- name: park_run
 -- move: park
@@ -326,6 +326,8 @@ SELECT min(at) FROM (
   SELECT min(lease_until) FROM runs WHERE state = 'running'
   UNION ALL
   SELECT min(expires_at) FROM events WHERE state <> 'spreading'
+  UNION ALL
+  SELECT min(at) FROM approval_timers
 );
 
 -- ---- workers ----------------------------------------------------------------------------------
@@ -398,6 +400,10 @@ UNION ALL
 SELECT * FROM (
   SELECT run_id, name, kind, event, deadline, created_at FROM event_waiters
   WHERE event IS NOT NULL AND deadline IS NULL LIMIT ?1)
+UNION ALL
+SELECT * FROM (
+  SELECT run_id, name, kind, event, deadline, created_at FROM event_waiters
+  WHERE event IS NULL AND deadline IS NULL ORDER BY seq LIMIT ?1)
 LIMIT ?1;
 
 -- name: list_waiters_of_event

@@ -1,7 +1,11 @@
 """What the handlers of one batch share: the database, the moment, and the effects they have."""
 
+from collections.abc import Callable
+from functools import cached_property
+
 from tako.commands import Deliver, Effects, Push, Stop
 from tako.model import StepRecord
+from tako.people import Directory
 from tako.store.database import Database
 
 Snapshot = tuple[dict[str, str], dict[str, int], int, tuple[int, str] | None]
@@ -12,7 +16,8 @@ _RESERVE = 10_000  # numbers taken from the file at a time
 class Shared:
     """What a store remembers between batches; all of it can be found again in the file."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, people: Callable[[], Directory]) -> None:
+        self.people = people
         self.groups: dict[str, str] = {}  # workflow -> group, as the workers last said
         self.limits: dict[str, int] = {}  # workflow -> how many runs at one time
         self.turns: dict[str, dict[str, int]] = {}  # group -> workflow -> turns: see claiming
@@ -41,6 +46,10 @@ class Transaction:
         self.shared = shared
         self.effects = Effects()
 
+    @cached_property
+    def people(self) -> Directory:
+        return self.shared.people()
+
     def next_seq(self) -> int:
         """A number above all before it, whatever the clock does and after a restart too."""
         shared = self.shared
@@ -58,11 +67,6 @@ class Transaction:
 
     def deliver(self, worker_id: str, run_id: str, lease_id: str, record: StepRecord) -> None:
         self.push(worker_id, Deliver(run_id, lease_id, record))
-
-    def ended(self, *run_ids: str) -> None:
-        """The runs have ended: nobody waits for anything in their name any more."""
-        self.db.run_many("delete_waiters_of_run", [(run_id,) for run_id in run_ids])
-        self.effects.ended += run_ids
 
     def freed(self, workflow: str, group: str) -> None:
         """A run let its place go; under a limit that may make another one claimable."""

@@ -1,6 +1,6 @@
 """Waits, parking and signals: who waits for what, and the one transaction that ends a wait."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tako.commands import (
     Exists,
@@ -18,7 +18,9 @@ from tako.commands import (
 from tako.errors import PayloadRefused, Refused
 from tako.model import StepRecord
 from tako.schema import validate_schema
+from tako.store import closing
 from tako.store.database import json_list
+from tako.store.questions import schema_number
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 from tako.store.working import check_lease
@@ -44,11 +46,11 @@ class WaiterRow(NamedTuple):
 
 def wait(tx: Transaction, c: Wait) -> Waiting | Exists:
     check_lease(tx, c.run_id, c.lease_id)
-    saved = tx.db.one("step_of_run", c.run_id, c.name)
-    if saved is not None and not _is_stale_failure(saved, c.attempt):
-        return Exists(StepRecord(*saved))
-    schema_id = _schema_id(tx, c.schema)
-    before = _waiter(tx, c.run_id, c.name)
+    saved = saved_outcome(tx, c.run_id, c.name, c.attempt)
+    if saved is not None:
+        return Exists(saved)
+    schema_id = schema_number(tx, c.schema)
+    before = find_waiter(tx, c.run_id, c.name)
     if before is None:
         deadline = c.until if c.timeout is None else tx.now + c.timeout
         return _begin(tx, c, deadline, schema_id)
@@ -60,8 +62,13 @@ def wait(tx: Transaction, c: Wait) -> Waiting | Exists:
     return _begin(tx, c, before.deadline, schema_id)
 
 
-def _is_stale_failure(saved: tuple[Any, ...], attempt: int) -> bool:
-    return bool(saved[2] == "failed" and saved[4] < attempt)
+def saved_outcome(tx: Transaction, run_id: str, name: str, attempt: int) -> StepRecord | None:
+    """What is saved of a step; a failure of an earlier attempt does not count."""
+    row = tx.db.one("step_of_run", run_id, name)
+    if row is None:
+        return None
+    record = StepRecord(*row)
+    return None if record.outcome == "failed" and record.attempt < attempt else record
 
 
 def _begin(
@@ -76,9 +83,22 @@ def _begin(
             return Exists(_record(tx, [waiter], "ok", payload)[0])
     if deadline is not None and deadline <= tx.now:
         return Exists(_record(tx, [waiter], *_at_deadline(c.kind))[0])
-    tx.db.run("insert_waiter", tx.next_seq(), *fields)
-    tx.effects.timed = tx.effects.timed or deadline is not None
+    _insert(tx, waiter)
     return Waiting(deadline)
+
+
+def begin(
+    tx: Transaction, run_id: str, name: str, kind: str, deadline: int | None, attempt: int
+) -> WaiterRow:
+    """A waiter that no signal reaches: for an approval."""
+    return _insert(tx, WaiterRow(0, run_id, name, kind, None, deadline, None, attempt, tx.now))
+
+
+def _insert(tx: Transaction, waiter: WaiterRow) -> WaiterRow:
+    waiter = waiter._replace(seq=tx.next_seq())
+    tx.db.run("insert_waiter", *waiter)
+    tx.effects.timed = tx.effects.timed or waiter.deadline is not None
+    return waiter
 
 
 def _take_kept(tx: Transaction, event: str, schema: str | None) -> str | None:
@@ -95,7 +115,10 @@ def _take_kept(tx: Transaction, event: str, schema: str | None) -> str | None:
 
 def unwait(tx: Transaction, c: Unwait) -> Ok | Exists:
     check_lease(tx, c.run_id, c.lease_id)
-    if not tx.db.run("delete_waiter_by_name", c.run_id, c.name):
+    deleted = tx.db.one("delete_waiter_by_name", c.run_id, c.name)
+    if deleted is not None and deleted[0] == "approval":
+        closing.withdraw(tx, c.run_id, c.name, "the handler gave it up")
+    if deleted is None:
         saved = tx.db.one("step_of_run", c.run_id, c.name)
         if saved is not None:
             return Exists(StepRecord(*saved))
@@ -114,18 +137,7 @@ def park(tx: Transaction, c: Park) -> Parked | NotParked:
     return Parked()
 
 
-def _schema_id(tx: Transaction, schema: str | None) -> int | None:
-    if schema is None:
-        return None
-    row = tx.db.one("schema_id", schema)
-    if row is None:
-        tx.db.run("insert_schema", schema)
-        row = tx.db.one("schema_id", schema)
-    assert row is not None
-    return int(row[0])
-
-
-def _waiter(tx: Transaction, run_id: str, name: str) -> WaiterRow | None:
+def find_waiter(tx: Transaction, run_id: str, name: str) -> WaiterRow | None:
     row = tx.db.one("waiter_of_run", run_id, name)
     return None if row is None else WaiterRow(*row)
 
@@ -135,7 +147,9 @@ def _waiter(tx: Transaction, run_id: str, name: str) -> WaiterRow | None:
 
 def end_wait(tx: Transaction, waiter: WaiterRow, outcome: str, payload: str | None) -> StepRecord:
     """End one wait: see `_end_all`."""
-    if outcome == "timeout":
+    if outcome == "timeout" and waiter.kind == "approval":
+        outcome, payload = closing.expire(tx, waiter.run_id, waiter.name)
+    elif outcome == "timeout":
         outcome, payload = _promised(tx, waiter) or _at_deadline(waiter.kind)
     return _end_all(tx, [waiter], outcome, payload)[0]
 
@@ -188,6 +202,14 @@ def _record(
     rows = [(w.run_id, w.name, tx.next_seq(), *tail) for w, tail in pairs]
     tx.db.run_many("record_outcome", rows)
     return [StepRecord(w.name, *tail) for w, tail in pairs]
+
+
+def save(
+    tx: Transaction, run_id: str, name: str, kind: str, outcome: str, value: str, attempt: int
+) -> StepRecord:
+    """The outcome of a wait that nobody had to wait for."""
+    waiter = WaiterRow(0, run_id, name, kind, None, None, None, attempt, tx.now)
+    return _record(tx, [waiter], outcome, value)[0]
 
 
 # --- the sender's side

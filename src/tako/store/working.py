@@ -15,6 +15,7 @@ from tako.commands import (
 )
 from tako.errors import LeaseLost
 from tako.model import StepRecord
+from tako.store.closing import runs_ended
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 
@@ -94,7 +95,7 @@ def succeed_all(tx: Transaction, commands: list[Succeed]) -> list[Ok | Error]:
         return [reply for c in commands for reply in succeed_all(tx, [c])]
     rows = [(c.result, tx.now, c.run_id, c.lease_id) for c in commands]
     moved = {row[0]: row[1:] for row in tx.db.each("succeed_run", rows)}
-    tx.ended(*moved)
+    runs_ended(tx, *moved)
     for workflow, group in set(moved.values()):
         tx.freed(workflow, group)
     return [Ok() if c.run_id in moved else lease_lost(c.run_id).reply for c in commands]
@@ -124,7 +125,7 @@ def release(tx: Transaction, c: Release) -> Ok:
 
 def _end(tx: Transaction, run_id: str, statement: str, *values: object) -> Ok:
     workflow, group = _move(tx, run_id, statement, *values)
-    tx.ended(run_id)
+    runs_ended(tx, run_id)
     tx.freed(workflow, group)
     return Ok()
 

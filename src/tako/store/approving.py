@@ -1,0 +1,328 @@
+"""The commands of approvals: asking, the one decision path, and what is recorded besides."""
+
+from collections.abc import Mapping
+
+from tako.commands import (
+    ApprovalReply,
+    Ask,
+    Decide,
+    Decided,
+    Delegate,
+    Error,
+    Exists,
+    Ok,
+    Remind,
+    Reminded,
+    Show,
+    Told,
+    Waiting,
+)
+from tako.errors import (
+    AlreadyAnswered,
+    AnswerRefused,
+    ContentChanged,
+    LinkRefused,
+    NotAllowed,
+    Refused,
+)
+from tako.model import Actor, Answer, Approval, StepKind, StepRecord
+from tako.schema import find_problem
+from tako.store import auditing, closing, linking, notices, questions, waiting
+from tako.store.questions import Found
+from tako.store.refusal import Refusal
+from tako.store.transaction import Transaction
+from tako.store.voting import VETO, answer_of, audience, outcome_of, why_not
+from tako.store.working import check_lease
+
+LONGEST_COMMENT = 10_000  # characters
+KIND = str(StepKind.APPROVAL)
+
+
+# --- the worker's side
+
+
+def ask(tx: Transaction, c: Ask) -> Waiting | Exists:
+    workflow, group = check_lease(tx, c.run_id, c.lease_id)
+    saved = waiting.saved_outcome(tx, c.run_id, c.name, c.attempt)
+    if saved is not None:
+        return Exists(saved)
+    waiter = waiting.find_waiter(tx, c.run_id, c.name)
+    if waiter is None:
+        return _begin(tx, c, workflow, group)
+    if waiter.kind != KIND:
+        raise Refusal(Refused, f"run {c.run_id} waits as {waiter.name!r} for something else")
+    if waiter.deadline is not None and waiter.deadline <= tx.now:
+        return Exists(waiting.end_wait(tx, waiter, "timeout", None))
+    found = questions.open_of_step(tx, c.run_id, c.name)
+    assert found is not None, "a waiter of this kind has an open approval"
+    if found.approval.question != c.question:
+        _change(tx, found, c)
+    return Waiting(waiter.deadline)
+
+
+def _begin(tx: Transaction, c: Ask, workflow: str, group: str) -> Waiting | Exists:
+    if c.reuse and (record := _decided_before(tx, c)) is not None:
+        return Exists(record)
+    deadline = None if c.deadline is None else questions.moment(tx.now, None, c.deadline)
+    waiter = waiting.begin(tx, c.run_id, c.name, KIND, deadline, c.attempt)
+    found = questions.insert(tx, c, workflow, group, deadline)
+    _record(tx, found, "asked", closing.SERVER, {"of": found.approval.asked})
+    if deadline is not None and deadline <= tx.now:
+        return Exists(waiting.end_wait(tx, waiter, "timeout", None))
+    _tell(tx, found, "asked", found.approval.asked)
+    return Waiting(deadline)
+
+
+def _decided_before(tx: Transaction, c: Ask) -> StepRecord | None:
+    """The same content was decided for this step before: the run was rerun, say."""
+    row = tx.db.one("decided_before", c.run_id, c.name, questions.digest_of(c.question))
+    if row is None:
+        return None
+    found = questions.find(tx, row[0])
+    _record(tx, found, "reused", closing.SERVER, {"outcome": found.approval.outcome})
+    value = closing.decision_of(found.approval)
+    return waiting.save(tx, c.run_id, c.name, KIND, "ok", value, c.attempt)
+
+
+def _change(tx: Transaction, before: Found, c: Ask) -> None:
+    """Other content, people or rules. Answers to other content no longer count."""
+    after = questions.change(tx, before, c.question)
+    old, new = before.approval, after.approval
+    _record(tx, after, "changed", closing.SERVER, {"from": old.digest, "of": new.asked})
+    if old.digest != new.digest:
+        _tell(tx, after, "changed", new.asked)
+    else:
+        _tell(tx, after, "asked", tuple(set(new.asked) - set(old.asked)))
+    if (outcome := outcome_of(tx.people, new)) is not None:  # the quorum was lowered
+        _settle(tx, after, outcome, new.answers[-1])
+
+
+# --- the one decision path
+
+
+def decide(tx: Transaction, c: Decide) -> Decided | Error:
+    """Check who, what and when, then count the answer and, if it is the last one, decide."""
+    if (before := tx.db.one("answer_by_decide_id", c.decide_id)) is not None:
+        return Decided(questions.by_seq(tx, before[0]).approval)
+    found = questions.find(tx, c.approval_id)
+    try:
+        link = None if c.token is None else _check_link(tx, c)
+        _check(tx, found.approval, c)
+    except Refusal as refusal:
+        reply = refusal.reply
+        detail = {"code": reply.code, "answer": c.answer[:100], "problem": reply.message}
+        _record(tx, found, "refused", _as(tx, c.actor), detail)
+        return reply
+    if link is not None:
+        linking.use(tx, link)
+    return Decided(_count(tx, found, c).approval)
+
+
+def _check_link(tx: Transaction, c: Decide) -> linking.Link:
+    assert c.token is not None
+    link = linking.check(tx, c.token, tx.now)
+    mine = tx.people.canonical(c.actor.person) == tx.people.canonical(link.person)
+    if link.approval_id != c.approval_id or not mine:
+        message = f"this link is {link.person}'s, and for approval {link.approval_id}"
+        raise Refusal(LinkRefused, message, {"why": "stranger", "approval_id": link.approval_id})
+    if c.answer not in link.answers:
+        raise Refusal(AnswerRefused, f"this link cannot answer {c.answer!r}", {"field": "answer"})
+    return link
+
+
+def _check(tx: Transaction, approval: Approval, c: Decide) -> None:
+    """Who, when, what: in this order, so that nobody learns what is not theirs to know."""
+    check_asked(tx, approval, c.actor)
+    questions.refuse_closed(approval)
+    if c.digest is not None and c.digest != approval.digest:
+        raise Refusal(
+            ContentChanged,
+            f"what approval {approval.id} is about has changed since it was shown: read it again",
+            {"digest": approval.digest},
+        )
+    check_unanswered(tx, approval, c.actor)
+    _check_answer(approval, c)
+
+
+def check_asked(tx: Transaction, approval: Approval, actor: Actor) -> None:
+    """Refused: not_allowed."""
+    problem = why_not(tx.people, approval, actor.person, actor.groups)
+    if problem is not None:
+        raise Refusal(NotAllowed, problem, {"approval_id": approval.id})
+
+
+def check_unanswered(tx: Transaction, approval: Approval, actor: Actor) -> None:
+    """Refused: already_answered."""
+    given = answer_of(tx.people, approval, actor.person)
+    if given is not None:
+        raise Refusal(
+            AlreadyAnswered,
+            f"{given.person} has answered {given.answer!r} to approval {approval.id} before",
+            {"answer": given.answer, "at": given.at, "channel": given.channel},
+        )
+
+
+def _check_answer(approval: Approval, c: Decide) -> None:
+    question = approval.question
+    if c.answer not in question.options:
+        raise _unfit("answer", f"{c.answer!r} is not one of {', '.join(question.options)}")
+    if c.comment is not None and len(c.comment) > LONGEST_COMMENT:
+        raise _unfit("comment", f"it has more than {LONGEST_COMMENT} characters")
+    if question.schema is None:
+        if c.value not in (None, "null"):
+            raise _unfit("value", "this approval has no form")
+    elif c.value is not None:
+        problem = find_problem(c.value, question.schema)
+        if problem is not None:
+            raise _unfit(*problem)
+    elif c.answer != VETO:
+        raise _unfit("value", f"the form has to be filled in to answer {c.answer!r}")
+
+
+def _unfit(field: str, problem: str) -> Refusal:
+    name = f"field `{field}`" if field else "the form"
+    message = f"{name} does not fit: {problem}; the run still waits"
+    return Refusal(AnswerRefused, message, {"field": field, "problem": problem})
+
+
+def _count(tx: Transaction, found: Found, c: Decide) -> Found:
+    who = _as(tx, c.actor)
+    answer = Answer(who.person, c.answer, tx.now, who.channel, c.value, c.comment)
+    tx.db.run(
+        "insert_answer",
+        *(found.seq, found.approval.digest, answer.person, answer.answer, answer.at),
+        *(answer.channel, answer.value, answer.comment, c.decide_id),
+    )
+    detail = {"answer": answer.answer, "comment": answer.comment, "value": answer.value}
+    _record(tx, found, "answered", who, detail)
+    counted = questions.find(tx, found.approval.id)
+    outcome = outcome_of(tx.people, counted.approval)
+    return counted if outcome is None else _settle(tx, counted, outcome, answer)
+
+
+def _settle(tx: Transaction, found: Found, outcome: str, last: Answer) -> Found:
+    closed = closing.decide(tx, found, outcome, last)
+    waiter = waiting.find_waiter(tx, closed.approval.run_id, closed.approval.name)
+    assert waiter is not None, "an open approval has a waiter"
+    waiting.end_wait(tx, waiter, "ok", closing.decision_of(closed.approval))
+    return closed
+
+
+# --- besides
+
+
+def delegate(tx: Transaction, c: Delegate) -> ApprovalReply | Error:
+    found = questions.find(tx, c.approval_id)
+    who = _as(tx, c.actor)
+    to = tx.people.canonical(c.to)
+    try:
+        _check_delegate(tx, found.approval, who, to)
+    except Refusal as refusal:
+        detail = {"code": refusal.reply.code, "to": to, "problem": refusal.reply.message}
+        _record(tx, found, "refused", who, detail)
+        return refusal.reply
+    tx.db.run("take_back", found.seq, to)
+    tx.db.run("delegate", found.seq, who.person, to)
+    questions.ask_also(tx, found.seq, found.approval.deadline, (to,))
+    after = questions.find(tx, c.approval_id)
+    _record(tx, after, "delegated", who, {"to": to, "comment": c.comment})
+    _tell(tx, after, "asked", (to,))
+    return ApprovalReply(after.approval)
+
+
+def _check_delegate(tx: Transaction, approval: Approval, who: Actor, to: str) -> None:
+    check_asked(tx, approval, who)
+    questions.refuse_closed(approval)
+    check_unanswered(tx, approval, who)
+    if to == who.person or to.startswith("group:") or not to:
+        raise Refusal(NotAllowed, f"an approval is delegated to one other person, not {to!r}")
+    names = {to, *tx.people.groups_of(to)}
+    if names & {tx.people.canonical(n) for n in approval.question.exclude}:
+        raise Refusal(NotAllowed, f"{to} is excluded from this approval")
+    check_unanswered(tx, approval, Actor(to, "", ""))
+
+
+def show(tx: Transaction, c: Show) -> Ok:
+    """Recorded once for each person, door and content: a page may be reloaded all day."""
+    found = questions.find(tx, c.approval_id)
+    who = _as(tx, c.actor)
+    known = tx.db.one("shown_before", c.approval_id, who.person, who.channel, c.digest)
+    if known is None:
+        auditing.append(
+            tx,
+            "shown",
+            approval_id=c.approval_id,
+            run_id=found.approval.run_id,
+            actor=who,
+            digest=c.digest,
+        )
+    return Ok()
+
+
+def remind(tx: Transaction, c: Remind) -> Reminded:
+    found = questions.find(tx, c.approval_id)
+    questions.refuse_closed(found.approval)
+    who = _as(tx, c.actor)
+    people = audience(tx.people, found.approval, found.approval.asked)
+    if not found.approval.question.notify:
+        return Reminded(())
+    if notices.tell(tx, found, "reminded", people, base=c.remind_id):
+        _record(tx, found, "reminded", who, {"people": people})
+    return Reminded(tuple(people))
+
+
+def timer(tx: Transaction, seq: int, people: tuple[str, ...] | None) -> None:
+    """A reminder, or an escalation to ``people``, is due."""
+    found = questions.by_seq(tx, seq)
+    if people is None:
+        reminded = audience(tx.people, found.approval, found.approval.asked)
+        _record(tx, found, "reminded", closing.SERVER, {"people": reminded})
+        notices.tell(tx, found, "reminded", reminded)
+        return
+    questions.ask_also(tx, seq, found.approval.deadline, people)
+    found = questions.by_seq(tx, seq)
+    _record(tx, found, "escalated", closing.SERVER, {"to": people})
+    _tell(tx, found, "escalated", people)
+
+
+def told(tx: Transaction, c: Told) -> Ok:
+    found = questions.find(tx, c.approval_id)
+    detail: dict[str, object] = {"kind": c.kind, "channel": c.channel}
+    if c.error is not None:
+        detail |= {"error": c.error[:2000], "final": c.final}
+    kind = "told" if c.error is None else "not_told"
+    _record(tx, found, kind, closing.SERVER, detail, person=c.person)
+    return Ok()
+
+
+def _tell(tx: Transaction, found: Found, kind: str, names: tuple[str, ...]) -> None:
+    if found.approval.question.notify:
+        notices.tell(tx, found, kind, audience(tx.people, found.approval, names))
+
+
+def _as(tx: Transaction, actor: Actor) -> Actor:
+    """The actor under the one name that this person has."""
+    return Actor(
+        tx.people.canonical(actor.person), actor.auth, actor.channel, actor.groups, actor.address
+    )
+
+
+def _record(
+    tx: Transaction,
+    found: Found,
+    kind: str,
+    actor: Actor,
+    detail: Mapping[str, object],
+    person: str | None = None,
+) -> None:
+    approval = found.approval
+    auditing.append(
+        tx,
+        kind,
+        approval_id=approval.id,
+        run_id=approval.run_id,
+        actor=actor,
+        person=person,
+        digest=approval.digest,
+        detail=detail,
+    )

@@ -1,0 +1,138 @@
+"""Reading approvals: one, a list in the order in which people need it, or a count."""
+
+from collections.abc import Callable, Iterator
+from heapq import merge
+from itertools import islice
+
+from tako.commands import (
+    ApprovalList,
+    ApprovalReply,
+    Count,
+    CountApprovals,
+    GetApproval,
+    ListApprovals,
+)
+from tako.model import Approval
+from tako.store.questions import by_seq, find
+from tako.store.transaction import Transaction
+from tako.store.voting import ANYONE, answer_of, why_not
+
+_Key = tuple[int, int]  # of the order: (due, seq) of open ones, (-seq, seq) of others
+_Page = Callable[[_Key, int], list[_Key]]
+
+_FIRST: _Key = (-(2**63), 0)
+_PAGE = 200  # rows that are looked at together
+MOST_COUNTED = 1_000  # more than anybody reads
+
+
+def get(tx: Transaction, c: GetApproval) -> ApprovalReply:
+    return ApprovalReply(find(tx, c.approval_id).approval)
+
+
+def list_approvals(tx: Transaction, c: ListApprovals) -> ApprovalList:
+    wanted = _wanted(tx, c)
+    page = list(islice(wanted, c.limit + 1))
+    more = page[c.limit - 1][0] if len(page) > c.limit else None
+    approvals = [approval for _, approval in page[: c.limit]]
+    return ApprovalList(approvals, None if more is None else f"{more[0]}.{more[1]}")
+
+
+def count(tx: Transaction, c: CountApprovals) -> Count:
+    """Of one person at most `MOST_COUNTED`: each has to be looked at."""
+    if c.person is None:
+        row = tx.db.one("count_open_approvals")
+        return Count(0 if row is None else row[0])
+    mine = _wanted(tx, ListApprovals(person=c.person, groups=c.groups))
+    return Count(sum(1 for _ in islice(mine, MOST_COUNTED)))
+
+
+def _wanted(tx: Transaction, c: ListApprovals) -> Iterator[tuple[_Key, Approval]]:
+    """Those that are asked for, in their order."""
+    seen: set[int] = set()
+    for key in merge(*(_keys(source, _start(c.after)) for source in _sources(tx, c))):
+        if key[1] in seen:
+            continue
+        seen.add(key[1])
+        approval = by_seq(tx, key[1]).approval
+        if _is_wanted(tx, c, approval):
+            yield key, approval
+
+
+def _start(after: str | None) -> _Key:
+    if after is None:
+        return _FIRST
+    first, _, second = after.rpartition(".")
+    return (int(first), int(second)) if _is_whole(first) and _is_whole(second) else _FIRST
+
+
+def _is_whole(text: str) -> bool:
+    return text.removeprefix("-").isdecimal() and len(text) <= 20 and text.isascii()
+
+
+def _keys(page: _Page, start: _Key) -> Iterator[_Key]:
+    while keys := page(start, _PAGE):
+        yield from keys
+        start = keys[-1]
+
+
+def _sources(tx: Transaction, c: ListApprovals) -> list[_Page]:
+    """The indexes that lead to them; several are merged."""
+    if c.run_id is not None:
+        return [_of_run(tx, c.run_id)]
+    if c.person is None:
+        return [_open(tx) if c.state == "open" else _closed(tx, c.state)]
+    person = tx.people.canonical(c.person)
+    names = [person, *sorted(tx.people.groups_of(person, c.groups)), ANYONE]
+    source = _asked_open if c.state == "open" else _asked_newest
+    return [source(tx, name) for name in names]
+
+
+def _open(tx: Transaction) -> _Page:
+    return lambda start, limit: [
+        (due, seq) for seq, due in tx.db.all("open_approvals", *start, limit)
+    ]
+
+
+def _closed(tx: Transaction, state: str | None) -> _Page:
+    if state is None:
+        return lambda start, limit: _newest(tx.db.all("all_approvals", _below(start), limit))
+    return lambda start, limit: _newest(tx.db.all("closed_approvals", state, _below(start), limit))
+
+
+def _asked_open(tx: Transaction, who: str) -> _Page:
+    return lambda start, limit: [
+        (due, seq) for seq, due in tx.db.all("open_asked", who, *start, limit)
+    ]
+
+
+def _asked_newest(tx: Transaction, who: str) -> _Page:
+    return lambda start, limit: _newest(tx.db.all("newest_asked", who, _below(start), limit))
+
+
+def _of_run(tx: Transaction, run_id: str) -> _Page:
+    def page(start: _Key, _limit: int) -> list[_Key]:
+        keys = _newest(tx.db.all("approvals_of_run", run_id))
+        return [key for key in keys if key > start]
+
+    return page
+
+
+def _newest(rows: list[tuple[int, ...]]) -> list[_Key]:
+    return [(-seq, seq) for (seq,) in rows]
+
+
+def _below(start: _Key) -> int:
+    return 2**63 - 1 if start == _FIRST else -start[0]
+
+
+def _is_wanted(tx: Transaction, c: ListApprovals, approval: Approval) -> bool:
+    if c.state is not None and approval.state != c.state:
+        return False
+    if c.workflow is not None and approval.workflow != c.workflow:
+        return False
+    if c.run_id is not None and approval.run_id != c.run_id:
+        return False
+    if c.person is None or approval.state != "open":
+        return True
+    mine = why_not(tx.people, approval, c.person, c.groups) is None
+    return mine and answer_of(tx.people, approval, c.person) is None
