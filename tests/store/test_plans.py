@@ -109,9 +109,7 @@ PLANS: dict[str, set[str]] = {
     "revoke_links": {"links_unused"},
     "revoke_links_of_key": {"links_of_key"},
     "link_key": {"sqlite_autoindex_link_keys_1"},
-    "signing_link_key": {"link_key_that_signs"},
     "insert_link_key": set(),
-    "retire_link_key": {"link_key_that_signs"},
     "insert_credential": set(),
     "credential_by_hash": {PRIMARY},
     "delete_credential": {"sqlite_autoindex_credentials_2"},
@@ -160,6 +158,8 @@ SMALL_SCANS = {
     "last_audit": "audit",  # one row of it, from its end
     "prunable_audit": "r",  # from its beginning
     "audit_written": "sqlite_sequence",
+    "signing_link_key": "link_key_that_signs",
+    "retire_link_key": "link_key_that_signs",
 }
 
 # These look at whole tables: of workflows, which are few, or when a person looks.
@@ -170,6 +170,8 @@ WHOLE = {
     "forget_broken",
     "regroup_runs",
     "list_runs",
+    "list_credentials",
+    "forget_link_keys",
 }
 
 _SEARCH = re.compile(

@@ -5,7 +5,7 @@ import sys
 
 from tako import errors
 
-OK, FAILED, USAGE, NOT_FOUND, UNAVAILABLE, STORAGE, TIMED_OUT, INTERRUPTED = (
+OK, FAILED, USAGE, NOT_FOUND, UNAVAILABLE, STORAGE, TIMED_OUT, ALTERED, INTERRUPTED = (
     0,
     1,
     2,
@@ -13,6 +13,7 @@ OK, FAILED, USAGE, NOT_FOUND, UNAVAILABLE, STORAGE, TIMED_OUT, INTERRUPTED = (
     4,
     5,
     6,
+    7,
     130,
 )
 
@@ -21,15 +22,16 @@ Exit codes:
   0    done
   1    the run failed or was cancelled, or the server refused
   2    an option, an argument or a tako.toml that cannot be used
-  3    no such run, step, workflow or app
+  3    no such run, step, workflow, approval or app
   4    no server answers, or the app has no data yet
   5    the stored data cannot be used: disk full, read-only, corrupt
   6    not finished within --timeout; the run goes on
+  7    the record is not as it was written: rows were changed, added or removed
   130  interrupted with Ctrl-C"""
 
 _CODES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], int], ...] = (
     ((errors.RunNotFound, errors.StepNotFound, errors.UnknownWorkflow), NOT_FOUND),
-    (errors.AppNotFound, NOT_FOUND),
+    ((errors.AppNotFound, errors.ApprovalNotFound), NOT_FOUND),
     (errors.Unavailable, UNAVAILABLE),
     (errors.StorageError, STORAGE),
     (errors.ResultTimeout, TIMED_OUT),

@@ -72,8 +72,10 @@ def read(tx: Transaction, c: ReadAudit) -> AuditPage:
 def _base(tx: Transaction) -> tuple[int, str]:
     """Number and hash of the last row that was pruned."""
     row = tx.db.one("audit_base")
-    assert row is not None
-    return (0, START) if row[0] is None else (int(row[0]), row[1])
+    if row is None:
+        return 0, START
+    seq, hash_ = row[0].split()
+    return int(seq), hash_
 
 
 def prune(tx: Transaction, c: PruneAudit) -> Count:
@@ -87,5 +89,5 @@ def prune(tx: Transaction, c: PruneAudit) -> Count:
         return Count(0)
     upto, _, hash_, _ = going[-1]
     append(tx, "pruned", detail={"upto": upto, "hash": hash_})
-    tx.db.run("set_audit_base", str(upto), hash_)
+    tx.db.run("set_audit_base", f"{upto} {hash_}")
     return Count(tx.db.run("prune_audit", upto))

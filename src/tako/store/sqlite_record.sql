@@ -23,8 +23,7 @@ FROM audit WHERE approval_id = ? AND approval_id IS NOT NULL AND seq > ? ORDER B
 SELECT seq FROM sqlite_sequence WHERE name = 'audit';
 
 -- name: audit_base
-SELECT (SELECT value FROM meta WHERE key = 'audit_base'),
-       (SELECT value FROM meta WHERE key = 'audit_base_hash');
+SELECT value FROM meta WHERE key = 'audit_base';
 
 -- name: prunable_audit
 -- The first rows, each with whether it may go: old enough, and of no approval that is open.
@@ -32,7 +31,7 @@ SELECT r.seq, r.kind, r.hash, r.at < ? AND coalesce(a.state, '') <> 'open'
 FROM audit AS r LEFT JOIN approvals AS a ON a.id = r.approval_id ORDER BY r.seq LIMIT ?;
 
 -- name: set_audit_base
-INSERT INTO meta (key, value) VALUES ('audit_base', ?), ('audit_base_hash', ?)
+INSERT INTO meta (key, value) VALUES ('audit_base', ?)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 
 -- name: prune_audit

@@ -21,7 +21,7 @@ CREATE INDEX audit_of_approval ON audit (approval_id, seq) WHERE approval_id IS 
 CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
 BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
 
--- Pruning says first, in meta, up to where.
+-- Pruning says first, in meta, up to where: "<seq> <hash>".
 CREATE TRIGGER audit_is_pruned_from_its_beginning BEFORE DELETE ON audit
 WHEN old.seq > coalesce(
   (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'audit_base'), 0)
