@@ -17,6 +17,8 @@ from tako.commands import (
     Error,
     ListWorkflows,
     Lost,
+    MintLink,
+    PruneAudit,
     Register,
     Registered,
     Release,
@@ -34,6 +36,7 @@ from tako.server.catalogue import Catalogue
 from tako.server.datafolder import DataFolder
 from tako.server.http import HttpDoor
 from tako.server.listener import Listener, Peer
+from tako.server.record import Record
 from tako.server.sessions import Session, Sessions
 from tako.server.spawner import Spawner
 from tako.server.supervisor import Supervisor
@@ -108,6 +111,7 @@ class AppServer:
             lambda: self._unknown.try_again(),
         )
         self._unknown = Unknown(self._batch.add, self.supervisor.discover, self.catalogue.unknown)
+        self._record = Record(config, self._batch.add)
         self._set_hooks()
 
     def _set_hooks(self) -> None:
@@ -119,6 +123,8 @@ class AppServer:
             Tick: self._ticked,
             Spread: self._spread,
             Lost: self._was_lost,
+            MintLink: self._record.minted,
+            PruneAudit: self._record.pruned,
         }
 
     async def _take_over(self) -> None:
@@ -130,6 +136,7 @@ class AppServer:
                 self._batch.add(Lost(worker_id, "it ended while no server ran", steps))
         self._batch.spread(self._store.spreading())
         self._timers.look()
+        self._record.start()
         self.supervisor.begin(fleet.survivors())
 
     def renew_workers(self) -> None:
@@ -303,6 +310,7 @@ class AppServer:
         self._kill_all()
         await self._workers_gone(monotonic() + _GRACE, None)
         self._timers.close()
+        self._record.close()
         self._listener.close()
         for peer in self._peers:
             peer.pause()
