@@ -104,7 +104,7 @@ def decide(tx: Transaction, c: Decide) -> Decided | Error:
     """Check who, what and when, then count the answer and, if it is the last one, decide."""
     if (before := tx.db.one("answer_by_decide_id", c.decide_id)) is not None:
         return Decided(questions.by_seq(tx, before[0]).approval)
-    found = questions.find(tx, c.approval_id)
+    found = _in_time(tx, questions.find(tx, c.approval_id))
     try:
         link = None if c.token is None else _check_link(tx, c)
         _check(tx, found.approval, c)
@@ -116,6 +116,17 @@ def decide(tx: Transaction, c: Decide) -> Decided | Error:
     if link is not None:
         linking.use(tx, link)
     return Decided(_count(tx, found, c).approval)
+
+
+def _in_time(tx: Transaction, found: Found) -> Found:
+    """At its deadline an approval is over, whether or not the tick has been there."""
+    approval = found.approval
+    if approval.state != "open" or approval.deadline is None or approval.deadline > tx.now:
+        return found
+    waiter = waiting.find_waiter(tx, approval.run_id, approval.name)
+    assert waiter is not None, "an open approval has a waiter"
+    waiting.end_wait(tx, waiter, "timeout", None)
+    return questions.find(tx, approval.id)
 
 
 def _check_link(tx: Transaction, c: Decide) -> linking.Link:
@@ -212,7 +223,7 @@ def _settle(tx: Transaction, found: Found, outcome: str, last: Answer) -> Found:
 
 
 def delegate(tx: Transaction, c: Delegate) -> ApprovalReply | Error:
-    found = questions.find(tx, c.approval_id)
+    found = _in_time(tx, questions.find(tx, c.approval_id))
     who = _as(tx, c.actor)
     to = tx.people.canonical(c.to)
     try:
@@ -260,7 +271,7 @@ def show(tx: Transaction, c: Show) -> Ok:
 
 
 def remind(tx: Transaction, c: Remind) -> Reminded:
-    found = questions.find(tx, c.approval_id)
+    found = _in_time(tx, questions.find(tx, c.approval_id))
     questions.refuse_closed(found.approval)
     who = _as(tx, c.actor)
     people = audience(tx.people, found.approval, found.approval.asked)
