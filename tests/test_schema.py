@@ -1,9 +1,13 @@
 """The schema of a declared type accepts what the codec writes, and its refusals name the field."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
@@ -62,9 +66,31 @@ def test_what_the_codec_writes_of_a_type_satisfies_its_schema(case: Case) -> Non
 def test_a_schema_is_valid_2020_12_and_always_the_same_text(type_: Any) -> None:
     schema = json_schema(type_)
     assert schema is not None
-    assert schema == json.dumps(json.loads(schema), sort_keys=True, separators=(",", ":"))
     assert schema == json_schema(type_)
     jsonschema_rs.meta.validate(json.loads(schema))
+
+
+def test_a_schema_is_the_same_text_in_every_process() -> None:
+    code = (
+        "from tests.test_schema import *\n"
+        "print([json_schema(t) for t in (Review, Decision, Form, Decision | Paid)])"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            cwd=Path(__file__).parent.parent,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(texts) == 1
+
+
+def test_the_fields_of_a_schema_are_in_the_order_of_the_type() -> None:
+    schema = json.loads(json_schema(Review) or "")
+    assert list(schema["$defs"]["Review"]["properties"]) == ["decisions", "last", "took"]
 
 
 @pytest.mark.parametrize("type_", [UNTYPED, Any, object])

@@ -30,7 +30,7 @@ def json_schema(type_: Any) -> str | None:
         schema = _schema(type_)
     except Exception as error:  # annotations are the user's: evaluating them may raise anything
         raise CodecError(f"{type_name(type_)} has no JSON Schema: {error}") from error
-    return msgspec.json.encode(schema, order="deterministic").decode()
+    return msgspec.json.encode(schema).decode()  # fields in their order: people fill them in
 
 
 def _schema(type_: Any) -> dict[str, Any]:

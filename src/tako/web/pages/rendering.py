@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -32,7 +32,7 @@ def render(request: Request, name: str, status: int = 200, **context: Any) -> HT
         "static": lambda file: f"{prefix}/static/{file}?v={_version(file)}",
         "csrf_field": lambda: csrf_field(request),
     }
-    page = _environment().get_template(name).render(given | context)
+    page = template(name).render(given | context)
     response = HTMLResponse(page, status)
     csrf.remember(request, response)
     return response
@@ -51,6 +51,11 @@ def time_tag(ms: int) -> Markup:
     exact = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     text = f"{at:%a} {at.day} {at:%b %Y, %H:%M} UTC"
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exact, text)
+
+
+def template(name: str) -> Template:
+    """From the folder ``templates``; all that is shown is escaped."""
+    return _environment().get_template(name)
 
 
 @cache
