@@ -12,12 +12,14 @@ import socket
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -40,6 +42,12 @@ class AppFixture:
     @property
     def db(self) -> Path:
         return self.data_dir / "runs.db"
+
+    @property
+    def url(self) -> str:
+        """Where its HTTP doors are, if its tako.toml has a [web]."""
+        web = tomllib.loads((self.dir / "tako.toml").read_text())["web"]
+        return str(web.get("url") or f"http://{web['listen']}")
 
     @property
     def env(self) -> dict[str, str]:
@@ -93,6 +101,16 @@ class ServerProcess:
                     raise AssertionError(f"it exited with {self.process.returncode}:\n{self.log}")
                 if monotonic() > give_up:
                     raise AssertionError(f"no server on {app.socket} in {timeout} s:\n{self.log}")
+                sleep(0.01)
+
+    def wait_http(self, timeout: float = READY_WITHIN) -> None:
+        """Return when the HTTP doors of every app take connections: they open after the socket."""
+        give_up = monotonic() + timeout
+        for app in self.apps:
+            address = urlsplit(app.url)
+            while not _takes_tcp(address.hostname or "", address.port or 80):
+                if monotonic() > give_up:
+                    raise AssertionError(f"nobody at {app.url} in {timeout} s:\n{self.log}")
                 sleep(0.01)
 
     def wait_log(self, text: str, timeout: float = READY_WITHIN, *, times: int = 1) -> str:
@@ -187,6 +205,18 @@ def accepts(path: Path) -> bool:
         except OSError:
             return False
         return True
+
+
+def _takes_tcp(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def worker_pids(started: ServerProcess) -> list[int]:

@@ -1,7 +1,7 @@
 """The HTTP doors of an app: a thread with an event loop of its own, which the engine never needs.
 
-All that is web is imported on that thread, after the zygote was forked, and only if `tako.toml`
-has a ``[web]``.
+All that is web is imported after the zygote was forked, and only if `tako.toml` has a ``[web]``;
+on that thread, but for the templates of hooks, which are checked before anything is opened.
 """
 
 import asyncio
@@ -24,6 +24,10 @@ class HttpDoor:
 
     def __init__(self, config: AppConfig, web: WebConfig) -> None:
         check_doors(config, web)
+        if config.hooks:
+            from tako.web.hooks import routes
+
+            routes(config)  # which says what cannot work of them
         self._config = config
         self._web = web
         self._stopping = threading.Event()
