@@ -10,5 +10,13 @@ _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 def new_id() -> str:
     """A new id: 44 bits of milliseconds (good until the year 2527), then 56 random bits."""
-    number = (now_ms() << 56) | int.from_bytes(os.urandom(7), "big")
+    return _text((now_ms() << 56) | int.from_bytes(os.urandom(7), "big"))
+
+
+def id_of(digest: bytes) -> str:
+    """An id that always is the same for the same digest: its first 100 bits."""
+    return _text(int.from_bytes(digest[:13], "big") >> 4)
+
+
+def _text(number: int) -> str:
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(90, -1, -10)])

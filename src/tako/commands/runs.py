@@ -71,18 +71,27 @@ class Await(Message, frozen=True):
 
 
 class ListRuns(Message, frozen=True):
-    """Newest first; ``before`` is the id that the last page ended with. Reply: `RunList`."""
+    """Newest first; ``before`` is the id that the last page ended with. Reply: `RunList`.
+
+    ``brief``: without what may be large: payload ("null"), result and error.
+    """
 
     state: str | None = None
     workflow: str | None = None
     limit: int = 50
     before: str | None = None
+    brief: bool = False
 
 
 class ListSteps(Message, frozen=True):
-    """Steps of a run in the order they finished, and its open waiters. Reply: `StepList`."""
+    """Steps of a run in the order they finished, and its open waiters. Reply: `StepList`.
+
+    ``limit`` None: all. ``after`` is the name that the last page ended with.
+    """
 
     run_id: str
+    limit: int | None = None
+    after: str | None = None
 
 
 class ListWaits(Message, frozen=True):

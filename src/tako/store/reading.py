@@ -28,14 +28,15 @@ def get(tx: Transaction, c: Get) -> RunReply:
 
 
 def list_runs(tx: Transaction, c: ListRuns) -> RunList:
-    rows = tx.db.all("list_runs", c.state, c.workflow, c.before, c.limit)
+    rows = tx.db.all("list_runs", c.state, c.workflow, c.before, c.limit, c.brief)
     return RunList([_run(row) for row in rows])
 
 
 def list_steps(tx: Transaction, c: ListSteps) -> StepList:
     if tx.db.one("run_exists", c.run_id) is None:
         raise Refusal(RunNotFound, f"there is no run {c.run_id}")
-    steps = [StepRecord(*row) for row in tx.db.all("list_steps", c.run_id)]
+    rows = tx.db.all("list_steps", c.run_id, c.after, -1 if c.limit is None else c.limit)
+    steps = [StepRecord(*row) for row in rows]
     return StepList(steps, [Waiter(*row) for row in tx.db.all("waiters_of_run", c.run_id)])
 
 

@@ -382,7 +382,8 @@ FROM runs WHERE id = ?;
 
 -- name: list_runs
 SELECT id, workflow, worker_group, state, attempt, strikes, retries, priority, created_at, run_at,
-       started_at, finished_at, expires_at, unique_key, payload, result, error, reason, worker_id
+       started_at, finished_at, expires_at, unique_key, iif(?5, 'null', payload),
+       iif(?5, NULL, result), iif(?5, NULL, error), reason, worker_id
 FROM runs
 WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2)
   AND seq < coalesce((SELECT seq FROM runs WHERE id = ?3), 9223372036854775807)
@@ -390,7 +391,8 @@ ORDER BY seq DESC LIMIT ?4;
 
 -- name: list_steps
 SELECT name, kind, outcome, value, attempt, started_at, finished_at FROM steps
-WHERE run_id = ? ORDER BY seq;
+WHERE run_id = ?1 AND seq > coalesce((SELECT seq FROM steps WHERE run_id = ?1 AND name = ?2), -1)
+ORDER BY seq LIMIT ?3;
 
 -- name: list_waiters
 SELECT * FROM (

@@ -165,6 +165,11 @@ def _name(host: str) -> str | None:
     return f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.rstrip(".")
 
 
+def _is_bearer(headers: Headers) -> bool:
+    """No browser adds such a header by itself, as it does cookies and passwords of a proxy."""
+    return headers.get("authorization", "")[:7].lower() == "bearer "
+
+
 def _check_encodings(scope: Scope) -> None:
     raw = scope.get("raw_path") or scope["path"].encode()
     for part in (raw, scope["query_string"]):

@@ -1,9 +1,6 @@
-"""The HTTP API for programs: JSON in, JSON out, problems as problem+json."""
+"""The HTTP API for programs: JSON in, JSON out, and what went wrong as problem+json.
 
-from starlette.routing import BaseRoute
+`table.py` lists every route; the application, the OpenAPI document and docs/api.md come from it.
+"""
 
-from tako.config import AppConfig
-
-
-def routes(config: AppConfig) -> list[BaseRoute]:
-    return []
+from tako.web.api.dispatch import routes as routes

@@ -1,0 +1,89 @@
+"""One request to the API, as a handler sees it, and what a route is."""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from tako import codec
+from tako.commands import Command
+from tako.errors import ProtocolError
+from tako.ids import id_of, new_id
+from tako.model import Role
+from tako.web.engine import config_of, engine_of, people_of
+from tako.web.problems import Trouble
+from tako.web.who import Who
+
+T = TypeVar("T")
+
+KEY_HEADER = "Idempotency-Key"
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No query, or an empty body."""
+
+
+class Call:
+    """A request of somebody who may make it. ``who.actor`` is who acts, whatever the body says."""
+
+    def __init__(self, request: Request, who: Who) -> None:
+        self.request = request
+        self.who = who
+        self.config = config_of(request)
+        self.people = people_of(request)
+        self.key = request.headers.get(KEY_HEADER)
+        if self.key is not None and not _KEY.fullmatch(self.key):
+            raise Trouble(
+                "bad_request",
+                f"{KEY_HEADER} must have 1 to 200 visible characters of ASCII",
+                field=KEY_HEADER,
+            )
+
+    @property
+    def id(self) -> str:
+        """The id in the path. Nothing has an empty one, or one of over 200 characters."""
+        given: str = self.request.path_params["id"]
+        return given
+
+    def new_id(self) -> str:
+        """An id for what this call does: with one `Idempotency-Key` always the same."""
+        if self.key is None:
+            return new_id()
+        parts = self.who.actor.person, self.request.method, self.request.url.path, self.key
+        return id_of(hashlib.sha256("\0".join(parts).encode()).digest())
+
+    async def ask(self, command: Command, expected: type[T]) -> T:
+        """Raises the errors of `Engine.ask`, and Trouble: the answer is too large to be sent."""
+        try:
+            return await engine_of(self.request).ask(command, expected)
+        except ProtocolError as error:
+            raise Trouble("too_large", f"{error}; ask for fewer with `limit`") from None
+
+    def json(self, value: object, what: str) -> str:
+        """The JSON text of ``value``. Raises TooLarge."""
+        return codec.encode(value, what=what, limit=self.config.defaults.max_value)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing the API can do.
+
+    ``takes``: the query of a GET, the body of a POST. ``gives``: what it answers with ``status``.
+    ``refusals``: statuses beside those that every route has.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    role: Role
+    handler: Callable[[Call, Any], Awaitable[msgspec.Struct]]
+    takes: type[msgspec.Struct]
+    gives: type[msgspec.Struct]
+    summary: str
+    refusals: tuple[int, ...] = ()
+    status: int = 200
+    keyed: bool = False  # an Idempotency-Key makes it happen once

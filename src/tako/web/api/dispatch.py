@@ -1,0 +1,59 @@
+"""From the table of routes to the application: who may, what was sent, what is answered."""
+
+from itertools import groupby
+
+import msgspec
+import starlette.routing
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tako.config import AppConfig
+from tako.web.api.calls import Call, Route
+from tako.web.api.incoming import taken
+from tako.web.api.openapi import document
+from tako.web.api.table import OPENAPI, ROUTES
+from tako.web.who import require, who_of
+
+_JSON = "application/json"
+
+
+class _AnyId(Convertor[str]):
+    """An id of a run, which may have a slash in it, but not what follows ids in our paths."""
+
+    regex = r"(?:(?!/(?:cancel|rerun|steps)$).){1,200}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("any_id", _AnyId())
+
+
+def routes(config: AppConfig) -> list[starlette.routing.BaseRoute]:
+    by_path = sorted(ROUTES, key=lambda route: route.path)
+    found = [_endpoint(path, list(group)) for path, group in groupby(by_path, lambda r: r.path)]
+    described = msgspec.json.encode(document(config))
+
+    async def describe(_: Request) -> Response:
+        return Response(described, media_type=_JSON)
+
+    return [starlette.routing.Route(OPENAPI, describe), *found]
+
+
+def _endpoint(path: str, of_path: list[Route]) -> starlette.routing.Route:
+    """One for all methods of a path, so that a wrong one is told which are right."""
+    by_method = {route.method: route for route in of_path}
+
+    async def answer(request: Request) -> Response:
+        route = by_method["GET" if request.method == "HEAD" else request.method]  # type: ignore[index]
+        who = require(await who_of(request, "api"), route.role)
+        call = Call(request, who)
+        given = await route.handler(call, await taken(request, route))
+        return Response(msgspec.json.encode(given), route.status, media_type=_JSON)
+
+    pattern = path.replace("/runs/{id}", "/runs/{id:any_id}")
+    return starlette.routing.Route(pattern, answer, methods=list(by_method))

@@ -1,0 +1,331 @@
+"""Runs, their steps, and what the engine knows of workflows and waits."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from tako.commands import (
+    Cancel,
+    Changed,
+    Get,
+    ListRuns,
+    ListSteps,
+    ListWaits,
+    ListWorkflows,
+    Rerun,
+    RunList,
+    RunReply,
+    StepList,
+    WaitList,
+    WorkflowList,
+)
+from tako.model import Event, Role, Run, StepRecord, Waiter, WorkflowInfo
+from tako.web.api.calls import Call, Nothing, Route
+from tako.web.api.shapes import (
+    Ask,
+    Cursor,
+    Error,
+    EventName,
+    Id,
+    Limit,
+    Text,
+    Time,
+    maybe_error,
+    maybe_json,
+    maybe_time,
+    time,
+)
+
+State = Literal["pending", "running", "waiting", "succeeded", "failed", "cancelled"]
+_OWN = "tako."  # how the names of built-in workflows begin
+
+
+# --- what comes in
+
+
+class RunQuery(Ask, frozen=True):
+    state: State | None = None
+    workflow: Id | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class StepQuery(Ask, frozen=True):
+    """``cursor`` is the name of the step that the page before ended with."""
+
+    limit: Limit = 50
+    cursor: Annotated[str, Meta(min_length=1, max_length=600)] | None = None
+
+
+class NewCancel(Ask, frozen=True):
+    reason: Text = "cancelled by an operator"
+
+
+class NewRerun(Ask, frozen=True):
+    """``from_step``: this step and all that came after it run again; None: saved ones stay."""
+
+    from_step: EventName | None = None
+
+
+class WaitQuery(Ask, frozen=True):
+    event: EventName | None = None
+    limit: Limit = 50
+
+
+# --- what goes out
+
+
+class RunHead(Struct, frozen=True):
+    """A run without what may be large. ``error`` has no traceback."""
+
+    id: str
+    workflow: str
+    group: str
+    state: State
+    attempt: int
+    strikes: int
+    retries: int | None
+    priority: int
+    created_at: Time
+    run_at: Time | None
+    started_at: Time | None
+    finished_at: Time | None
+    expires_at: Time | None
+    unique_key: str | None
+    reason: str | None
+    worker_id: str | None
+
+
+class RunOut(RunHead, frozen=True):
+    payload: Any
+    result: Any
+    error: Error | None
+
+
+class RunPage(Struct, frozen=True):
+    runs: list[RunHead]
+    next: str | None
+
+
+class StepOut(Struct, frozen=True):
+    """``value`` of an outcome "ok", ``error`` of "failed"; "timeout" has neither."""
+
+    name: str
+    kind: str
+    outcome: Literal["ok", "failed", "timeout"]
+    value: Any
+    error: Error | None
+    attempt: int
+    started_at: Time
+    finished_at: Time
+
+
+class WaitOut(Struct, frozen=True):
+    run_id: str
+    name: str
+    kind: str
+    event: str | None
+    deadline: Time | None
+    created_at: Time
+
+
+class StepPage(Struct, frozen=True):
+    """``waits``: what the run waits for now."""
+
+    steps: list[StepOut]
+    waits: list[WaitOut]
+    next: str | None
+
+
+class CancelOut(Struct, frozen=True):
+    """``changed`` false: it had ended before, with ``state``."""
+
+    changed: bool
+    state: State
+
+
+class RerunOut(Struct, frozen=True):
+    state: State
+
+
+class EventOut(Struct, frozen=True):
+    """A signal that nobody has taken yet."""
+
+    id: str
+    event: str
+    key: str | None
+    payload: Any
+    state: str
+    delivered: int
+    created_at: Time
+    expires_at: Time
+
+
+class WaitPage(Struct, frozen=True):
+    waits: list[WaitOut]
+    events: list[EventOut]
+
+
+class WorkflowOut(Struct, frozen=True):
+    """``timeout`` in seconds; ``payload`` is a JSON Schema."""
+
+    name: str
+    group: str
+    source: str
+    concurrency: int | None
+    timeout: float | None
+    payload: Any
+
+
+class BrokenOut(Struct, frozen=True):
+    module: str
+    error: str
+
+
+class WorkflowsOut(Struct, frozen=True):
+    workflows: list[WorkflowOut]
+    broken: list[BrokenOut]
+
+
+# --- how
+
+
+async def runs(call: Call, q: RunQuery) -> RunPage:
+    command = ListRuns(q.state, q.workflow, q.limit, q.cursor, brief=True)
+    found = (await call.ask(command, RunList)).runs
+    more = found[-1].id if len(found) == q.limit else None
+    return RunPage([RunHead(**_head(run)) for run in found], more)
+
+
+async def run(call: Call, _: Nothing) -> RunOut:
+    found = (await call.ask(Get(call.id), RunReply)).run
+    return RunOut(
+        **_head(found),
+        payload=maybe_json(found.payload),
+        result=maybe_json(found.result),
+        error=maybe_error(found.error),
+    )
+
+
+async def steps(call: Call, q: StepQuery) -> StepPage:
+    found = await call.ask(ListSteps(call.id, q.limit, q.cursor), StepList)
+    more = found.steps[-1].name if len(found.steps) == q.limit else None
+    return StepPage(
+        [_step(step) for step in found.steps], [_wait(waiter) for waiter in found.waiters], more
+    )
+
+
+async def cancel(call: Call, body: NewCancel) -> CancelOut:
+    reply = await call.ask(Cancel(call.id, body.reason), Changed)
+    return CancelOut(reply.changed, reply.state)  # type: ignore[arg-type]  # one of RunState
+
+
+async def rerun(call: Call, body: NewRerun) -> RerunOut:
+    reply = await call.ask(Rerun(call.id, body.from_step), Changed)
+    return RerunOut(reply.state)  # type: ignore[arg-type]  # one of RunState
+
+
+async def waits(call: Call, q: WaitQuery) -> WaitPage:
+    found = await call.ask(ListWaits(q.event, q.limit), WaitList)
+    return WaitPage([_wait(w) for w in found.waiters], [_event(e) for e in found.events])
+
+
+async def workflows(call: Call, _: Nothing) -> WorkflowsOut:
+    found = await call.ask(ListWorkflows(), WorkflowList)
+    own = [_workflow(w) for w in found.workflows if not w.name.startswith(_OWN)]
+    return WorkflowsOut(own, [BrokenOut(b.module, b.error) for b in found.broken])
+
+
+def _head(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "workflow": run.workflow,
+        "group": run.group,
+        "state": run.state.value,
+        "attempt": run.attempt,
+        "strikes": run.strikes,
+        "retries": run.retries,
+        "priority": run.priority,
+        "created_at": time(run.created_at),
+        "run_at": maybe_time(run.run_at),
+        "started_at": maybe_time(run.started_at),
+        "finished_at": maybe_time(run.finished_at),
+        "expires_at": maybe_time(run.expires_at),
+        "unique_key": run.unique_key,
+        "reason": run.reason,
+        "worker_id": run.worker_id,
+    }
+
+
+def _step(s: StepRecord) -> StepOut:
+    failed = s.outcome == "failed"
+    return StepOut(
+        name=s.name,
+        kind=s.kind,
+        outcome=s.outcome,  # type: ignore[arg-type]  # as StepRecord says
+        value=None if failed else maybe_json(s.value),
+        error=maybe_error(s.value) if failed else None,
+        attempt=s.attempt,
+        started_at=time(s.started_at),
+        finished_at=time(s.finished_at),
+    )
+
+
+def _wait(w: Waiter) -> WaitOut:
+    return WaitOut(w.run_id, w.name, w.kind, w.event, maybe_time(w.deadline), time(w.created_at))
+
+
+def _event(e: Event) -> EventOut:
+    return EventOut(
+        id=e.id,
+        event=e.event,
+        key=e.key,
+        payload=maybe_json(e.payload),
+        state=e.state,
+        delivered=e.delivered,
+        created_at=time(e.created_at),
+        expires_at=time(e.expires_at),
+    )
+
+
+def _workflow(w: WorkflowInfo) -> WorkflowOut:
+    timeout = None if w.timeout is None else w.timeout / 1000
+    return WorkflowOut(w.name, w.group, w.source, w.concurrency, timeout, maybe_json(w.schema))
+
+
+_ONE = "/api/runs/{id}"
+ROUTES = (
+    Route(
+        *("GET", "/api/runs", Role.VIEWER, runs, RunQuery, RunPage),
+        summary="Runs, newest first",
+    ),
+    Route(
+        *("GET", _ONE, Role.VIEWER, run, Nothing, RunOut),
+        summary="One run with its payload, and its result or error",
+        refusals=(404,),
+    ),
+    Route(
+        *("GET", f"{_ONE}/steps", Role.VIEWER, steps, StepQuery, StepPage),
+        summary="The saved steps of a run in their order, and what it waits for",
+        refusals=(404,),
+    ),
+    Route(
+        *("POST", f"{_ONE}/cancel", Role.OPERATOR, cancel, NewCancel, CancelOut),
+        summary="End a run as cancelled",
+        refusals=(404,),
+        keyed=True,
+    ),
+    Route(
+        *("POST", f"{_ONE}/rerun", Role.OPERATOR, rerun, NewRerun, RerunOut),
+        summary="Run a failed or cancelled run again",
+        refusals=(404, 409),
+    ),
+    Route(
+        *("GET", "/api/workflows", Role.VIEWER, workflows, Nothing, WorkflowsOut),
+        summary="The workflows that workers have loaded, and what does not load",
+    ),
+    Route(
+        *("GET", "/api/waits", Role.VIEWER, waits, WaitQuery, WaitPage),
+        summary="What runs wait for, nearest deadline first, and signals that nobody has taken",
+    ),
+)

@@ -1,0 +1,8 @@
+"""Every route of the API, and what all have in common."""
+
+from tako.web.api import approvals, runs, sending
+
+ROUTES = (*sending.ROUTES, *approvals.ROUTES, *runs.ROUTES)
+ALWAYS = (400, 401, 403, 413, 421, 422, 503)  # statuses that every route may answer
+OF_BODIES = (415,)
+OPENAPI = "/api/openapi.json"
