@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from tako.cli.exits import UsageError
+from tako.commands import Command
+from tako.connections import run_sync
 from tako.errors import TakoError
-from tako.reach import configure
+from tako.reach import app_of, ask, configure
 
+T = TypeVar("T")
 PATIENCE = 2.0  # s: a person waits for the answer, and a restart takes less
 
 
@@ -24,3 +28,9 @@ def usage() -> Iterator[None]:
         raise
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from None
+
+
+def ask_sync(command: Command, expected: type[T]) -> T:
+    """The server's reply to ``command``. Raises what it refuses with, or Unavailable."""
+    connect()
+    return run_sync(ask(app_of(), command, expected))

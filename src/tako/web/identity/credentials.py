@@ -1,27 +1,16 @@
-"""From a secret to who has it. The secret itself is stored nowhere, only its SHA-256."""
+"""From a secret to who has it, and to what they may do."""
 
-import hashlib
-import secrets
 from collections.abc import Iterable
 
 from starlette.requests import Request
 
+from tako.bearers import hash_of
 from tako.commands import Identified, Identify
 from tako.errors import UnknownCredential
 from tako.model import Actor, Credential, Role
 from tako.people import Directory
 from tako.web.addresses import address_of
 from tako.web.engine import engine_of
-
-
-def new_secret() -> str:
-    """32 random bytes as text."""
-    return secrets.token_urlsafe(32)
-
-
-def hash_of(secret: str) -> str:
-    """What is stored. A secret of 256 random bits needs no slow hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 async def find(request: Request, secret: str) -> Credential | None:

@@ -5,6 +5,7 @@ import hashlib
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tako.bearers import hash_of, new_secret
 from tako.clock import now_ms
 from tako.commands import Grant, Ok, RevokeCredential
 from tako.commands.approvals import Count
@@ -13,7 +14,7 @@ from tako.model import Actor, Credential
 from tako.people import Directory
 from tako.web.csrf import is_https
 from tako.web.engine import engine_of, people_of, web_of
-from tako.web.identity.credentials import actor, find, hash_of, new_secret, role_of
+from tako.web.identity.credentials import actor, find, role_of
 from tako.web.who import Who
 
 # How a session began in each mode; in "proxy" there is none.

@@ -3,13 +3,13 @@
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from tako.bearers import TOKEN
 from tako.model import Credential, Role
 from tako.people import Directory
 from tako.web.engine import people_of, web_of
 from tako.web.identity.credentials import actor, find, role_of
 from tako.web.who import NotLoggedIn, Who
 
-PREFIX = "tako_"
 _SCHEME = "bearer "
 _ROLES = tuple(Role)  # the lowest first
 
@@ -17,7 +17,7 @@ _ROLES = tuple(Role)  # the lowest first
 def shown(request: Request) -> str | None:
     """The token of the request; None: it has none of ours (a proxy may have sent its own)."""
     token = bearer(request.headers)
-    return token if token and token.startswith(PREFIX) else None
+    return token if token and token.startswith(TOKEN) else None
 
 
 def bearer(headers: Headers) -> str | None:
