@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from tako.errors import WrongState as WrongState
     from tako.handle import Handle as Handle
     from tako.model import Run
+    from tako.notice import Notice as Notice
     from tako.reach import configure as configure
     from tako.step import Step as Step
     from tako.step import SyncStep as SyncStep
@@ -70,6 +71,7 @@ _HOMES = {
     "step": "Step SyncStep",
     "decision": "Decision",
     "workdays": "Workdays",
+    "notice": "Notice",
     "client": "enqueue enqueue_sync enqueue_many enqueue_many_sync signal signal_sync get get_sync "
     "cancel cancel_sync rerun rerun_sync SignalResult",
     "handle": "Handle",

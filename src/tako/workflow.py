@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack, cast, overload
 
 from tako import codec
+from tako.builtin import RESERVED
 from tako.durations import to_ms
 from tako.model import WorkflowInfo
 from tako.retry import Backoff, to_backoff
@@ -177,6 +178,8 @@ def workflow(
     """
     if not isinstance(name, str):
         raise TypeError('write @workflow("its-name"): a workflow needs a name')
+    if name.startswith(RESERVED):
+        raise ValueError(f"workflow {name!r}: names that begin with {RESERVED!r} are tako's own")
 
     def decorate(handler: Callable[..., Any]) -> Any:
         return Workflow(

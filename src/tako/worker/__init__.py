@@ -11,6 +11,7 @@ import msgspec
 from tako.discovery import Discovery, discover
 from tako.ids import new_id
 from tako.worker.loop import new_loop
+from tako.worker.notify import with_notify
 from tako.worker.output import finish_output, prefix_output
 from tako.worker.process import Worker
 from tako.worker.settings import WorkerSettings
@@ -27,7 +28,7 @@ def main(settings: WorkerSettings) -> None:
     prefix_output()
     os.chdir(settings.app_dir)
     settings = _named(settings)
-    found = discover(Path(settings.app_dir))
+    found = with_notify(discover(Path(settings.app_dir)), settings.group)
     gc.freeze()  # what is loaded stays: no collection need look at it
     loop = new_loop()
     asyncio.set_event_loop(loop)
