@@ -31,8 +31,8 @@ from tako.store import auditing, closing, linking, notices, questions, waiting
 from tako.store.questions import Found
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
-from tako.store.voting import VETO, answer_of, audience, outcome_of, why_not
 from tako.store.working import check_lease
+from tako.voting import VETO, answer_of, audience, outcome_of, why_not
 
 LONGEST_COMMENT = 10_000  # characters
 KIND = str(StepKind.APPROVAL)

@@ -15,7 +15,7 @@ from tako.commands import (
 from tako.model import Approval
 from tako.store.questions import by_seq, find
 from tako.store.transaction import Transaction
-from tako.store.voting import ANYONE, answer_of, why_not
+from tako.voting import ANYONE, answer_of, why_not
 
 _Key = tuple[int, int]  # of the order: (due, seq) of open ones, (-seq, seq) of others
 _Page = Callable[[_Key, int], list[_Key]]

@@ -24,7 +24,7 @@ from tako.store.database import json_list
 from tako.store.questions import find, refuse_closed
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
-from tako.store.voting import why_not
+from tako.voting import why_not
 
 
 class Link(NamedTuple):

@@ -10,7 +10,7 @@ from tako.errors import AlreadyDecided, ApprovalClosed, ApprovalNotFound
 from tako.model import Answer, Approval, ApprovalState, Moment, Question
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
-from tako.store.voting import ANYONE
+from tako.voting import ANYONE
 
 _json = msgspec.json.Encoder()
 
