@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from tako.commands import (
     ApprovalReply,
     Ask,
@@ -206,7 +208,8 @@ def _count(tx: Transaction, found: Found, c: Decide) -> Found:
     )
     detail = {"answer": answer.answer, "comment": answer.comment, "value": answer.value}
     _record(tx, found, "answered", who, detail)
-    counted = questions.find(tx, found.approval.id)
+    before = found.approval
+    counted = found._replace(approval=replace(before, answers=(*before.answers, answer)))
     outcome = outcome_of(tx.people, counted.approval)
     return counted if outcome is None else _settle(tx, counted, outcome, answer)
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tako.model import Actor, Answer, Approval
+from tako.model import Actor, Answer, Approval, ApprovalState
 from tako.store import auditing, notices
-from tako.store.questions import Found, find, open_of_step
+from tako.store.questions import Found, open_of_step
 from tako.store.transaction import Transaction
 
 SERVER = Actor("", "process", "server")
@@ -15,8 +15,7 @@ _AT_TIMEOUT = {"reject", "approve"}  # the others leave no outcome
 
 def decide(tx: Transaction, found: Found, outcome: str, last: Answer) -> Found:
     """Close it with what people decided; the wait is for the caller to end."""
-    _close(tx, found, "decided", outcome, last.person, last.channel)
-    closed = find(tx, found.approval.id)
+    closed = _close(tx, found, ApprovalState.DECIDED, outcome, last.person, last.channel)
     detail = {"outcome": outcome, "answers": [a.person for a in closed.approval.answers]}
     _record(tx, closed, "decided", detail, person=last.person)
     _tell_outcome(tx, closed, "decided")
@@ -29,8 +28,7 @@ def expire(tx: Transaction, run_id: str, name: str) -> tuple[str, str | None]:
     assert found is not None, f"the waiter {name!r} of run {run_id} has an approval"
     on_timeout = found.approval.question.on_timeout
     outcome = on_timeout if on_timeout in _AT_TIMEOUT else None
-    _close(tx, found, "expired", outcome, None, "timeout")
-    closed = find(tx, found.approval.id)
+    closed = _close(tx, found, ApprovalState.EXPIRED, outcome, None, "timeout")
     _record(tx, closed, "expired", {"outcome": outcome})
     _tell_outcome(tx, closed, "expired")
     return ("timeout", None) if outcome is None else ("ok", decision_of(closed.approval))
@@ -41,8 +39,7 @@ def withdraw(tx: Transaction, run_id: str, name: str, why: str) -> None:
     found = open_of_step(tx, run_id, name)
     if found is None:
         return
-    _close(tx, found, "withdrawn", None, None, "server")
-    closed = find(tx, found.approval.id)
+    closed = _close(tx, found, ApprovalState.WITHDRAWN, None, None, "server")
     _record(tx, closed, "withdrawn", {"why": why})
     _tell_outcome(tx, closed, "withdrawn")
 
@@ -87,12 +84,26 @@ def _raw(value: str | None) -> msgspec.Raw | None:
 
 
 def _close(
-    tx: Transaction, found: Found, state: str, outcome: str | None, by: str | None, channel: str
-) -> None:
-    changed = tx.db.run("close_approval", state, outcome, by, tx.now, channel, found.seq)
+    tx: Transaction,
+    found: Found,
+    state: ApprovalState,
+    outcome: str | None,
+    by: str | None,
+    channel: str,
+) -> Found:
+    changed = tx.db.run("close_approval", str(state), outcome, by, tx.now, channel, found.seq)
     assert changed == 1, f"approval {found.approval.id} was open"
     tx.db.run("close_asked", found.seq)
     tx.db.run("delete_approval_timers", found.seq)
+    closed = msgspec.structs.replace(
+        found.approval,
+        state=state,
+        outcome=outcome,
+        decided_by=by,
+        decided_at=tx.now,
+        channel=channel,
+    )
+    return found._replace(approval=closed)
 
 
 def _record(
