@@ -116,7 +116,7 @@ def form(
         "mode": web_of(request).auth,
         "people": sorted(people.values(), key=lambda person: person.name.casefold()),
         "problem": problem,
-        "name": text(given, "name") if given else "",
+        "typed": text(given, "name") if given else "",
         "next": next_of(request, text(given or request.query_params, "next")),
     }
     return render(request, "login.html", status, who=who, **context)

@@ -34,7 +34,7 @@ async def who(request: Request, channel: str) -> Who | None:
 
 async def begin(request: Request, response: Response, by: Actor) -> None:
     """A session for ``by``, always with a new secret; the one that the browser had ends."""
-    await end(request, response)
+    await _revoke(request)
     web, secret, now = web_of(request), new_secret(), now_ms()
     credential = Credential(
         id=new_id(),
@@ -53,11 +53,15 @@ async def begin(request: Request, response: Response, by: Actor) -> None:
 
 async def end(request: Request, response: Response) -> None:
     """End the session of this browser, if it has one."""
+    await _revoke(request)
+    set_cookie(request, response, _cookie(request), "", 0)
+
+
+async def _revoke(request: Request) -> None:
     secret = request.cookies.get(_cookie(request))
     found = await find(request, secret) if secret else None
     if found is not None and found.kind == "session":
         await engine_of(request).ask(RevokeCredential(id=found.id), Count)
-    set_cookie(request, response, _cookie(request), "", 0)
 
 
 def set_cookie(request: Request, response: Response, name: str, value: str, age: int) -> None:
