@@ -54,15 +54,9 @@ def approval(driver: Driver, approval_id: str = "a1") -> Approval:
     return found
 
 
-def deciding(
-    driver: Driver,
-    answer: str = "approve",
-    by: str = "ana",
-    approval_id: str = "a1",
-    **options: Any,
-) -> Decide:
+def deciding(driver: Driver, answer: str = "approve", by: str = "ana", **options: Any) -> Decide:
     who = options.pop("actor", None) or actor(by)
-    return Decide(driver.new("decide"), approval_id, answer, who, **options)
+    return Decide(driver.new("decide"), options.pop("id", "a1"), answer, who, **options)
 
 
 def record(driver: Driver, approval_id: str | None = None) -> list[AuditRow]:
