@@ -1,16 +1,21 @@
 """One real app, served for all tests of the client; run ids and events are each test's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 import tako
+from tako import approvals
 from tests.support import AppFixture, ServerProcess, make_app, server
+
+Asking = Callable[..., tuple[tako.Handle[Any], approvals.Approval]]
 
 WORKFLOWS = """
     import asyncio
     from dataclasses import dataclass
     from datetime import timedelta
+    from typing import Any
 
     import tako
     from tako import Step, SyncStep, workflow
@@ -64,15 +69,44 @@ WORKFLOWS = """
         return await tako.Handle(child).result(timeout=10)
 
 
+    @dataclass
+    class Amount:
+        cents: int
+        note: str = ""
+
+
+    @workflow("request")
+    async def request(payload: dict[str, Any], step: Step) -> object:
+        form = Amount if payload.pop("form", False) else None
+        decision = await step.approval("ok", form=form, **payload)
+        return (decision.outcome, decision.by, decision.channel, decision.value, decision.comment)
+
+
     @workflow("sync-parent")
     def sync_parent(payload: str, step: SyncStep) -> str:
         return greet.enqueue_sync(payload).result_sync(timeout=10)
 """
 
 
+PEOPLE = """
+    [ana]
+    name = "Ana Ito"
+    email = "ana@shop.test"
+    groups = ["finance"]
+
+    [ben]
+    aliases = ["benjamin"]
+    groups = ["finance"]
+
+    [cleo]
+"""
+
+
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
-    return make_app(tmp_path_factory.mktemp("client"), {"workflows/all.py": WORKFLOWS})
+    return make_app(
+        tmp_path_factory.mktemp("client"), {"workflows/all.py": WORKFLOWS, "people.toml": PEOPLE}
+    )
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +121,17 @@ def served(app: AppFixture, running: ServerProcess) -> Iterator[AppFixture]:
     tako.configure(app=app.dir)
     yield app
     tako.configure()
+
+
+def ask(**question: Any) -> tuple[tako.Handle[Any], approvals.Approval]:
+    """A run that is parked, and what it asks."""
+    handle = tako.enqueue_sync("request", {"title": "May I?", "to": ["ana", "ben"]} | question)
+    while not (page := approvals.list_sync(run_id=handle.id)):
+        assert handle.status_sync().finished_at is None, handle.status_sync()
+    return handle, page[0]
+
+
+@pytest.fixture
+def asking(served: AppFixture) -> Asking:
+    """Asks, in the app that is served."""
+    return ask
