@@ -1,4 +1,4 @@
-"""People are told: by mail, by functions, again if it fails; and the run that asks never notices."""
+"""People are told: by mail, by functions, again if it fails; the run that asks never notices."""
 
 import email
 import json

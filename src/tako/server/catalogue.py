@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tako.builtin import RESERVED
 from tako.commands import Enqueue, Register, WorkflowList
 from tako.model import BrokenModule
 
@@ -74,7 +75,7 @@ class Catalogue:
 
     def unknown(self, name: str) -> str:
         """Why ``name`` is refused, and what was probably meant."""
-        known = sorted(self.workflows)
+        known = sorted(name for name in self.workflows if not name.startswith(RESERVED))
         close = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         names = f"known are {', '.join(known)}" if known else "none is known"

@@ -1,5 +1,6 @@
 """Commands from anywhere: a run comes in, is cancelled, or is run again."""
 
+from tako.builtin import RESERVED
 from tako.commands import Cancel, Changed, Enqueue, Enqueued, Rerun
 from tako.errors import (
     Conflict,
@@ -16,6 +17,8 @@ from tako.store.transaction import Transaction
 
 
 def enqueue(tx: Transaction, c: Enqueue) -> Enqueued:
+    if c.workflow.startswith(RESERVED):  # what ours are given, nobody outside may choose
+        raise Refusal(UnknownWorkflow, f"{c.workflow!r} is tako's own: nobody else enqueues it")
     group, timeout = c.group, c.timeout
     if group is None:
         group, timeout = _look_up(tx, c)

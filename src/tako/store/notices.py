@@ -2,10 +2,10 @@
 
 import msgspec
 
+from tako.builtin import notifier
 from tako.store.questions import Found
 from tako.store.transaction import Transaction
 
-WORKFLOW = "tako.notify"
 _RETRIES = None  # what the workflow's code says
 
 
@@ -28,12 +28,7 @@ def tell(tx: Transaction, found: Found, kind: str, people: list[str], *, base: s
                 "channel": channel,
             }
             text = msgspec.json.encode(payload).decode()
-            row = (f"tako-notify-{base}-{number}", _workflow(found.group), found.group, _RETRIES)
+            row = (f"tako-notify-{base}-{number}", notifier(found.group), found.group, _RETRIES)
             new += tx.db.run("insert_run", *row, 0, tx.now, None, None, None, None, text)
             tx.effects.ready.add(found.group)
     return new
-
-
-def _workflow(group: str) -> str:
-    """Each group has its own, since a workflow belongs to one group."""
-    return WORKFLOW if group == "default" else f"{WORKFLOW}.{group}"

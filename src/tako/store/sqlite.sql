@@ -419,7 +419,9 @@ WHERE payload IS NOT NULL AND state IN ('buffered', 'refused') AND (?1 IS NULL O
 ORDER BY seq LIMIT ?2;
 
 -- name: list_workflows
-SELECT name, worker_group, source, concurrency, timeout, schema FROM workflows ORDER BY name;
+-- Those of the app: ours are those of builtin.py.
+SELECT name, worker_group, source, concurrency, timeout, schema FROM workflows
+WHERE name NOT LIKE 'tako.%' ORDER BY name;
 
 -- name: list_broken
 SELECT module, error FROM broken_modules ORDER BY module;
