@@ -43,7 +43,7 @@ def asking(run: ClaimedRun, approval_id: str, **options: Any) -> Ask:
 
 def asked(driver: Driver, approval_id: str = "a1", **options: Any) -> Approval:
     """An open approval of a run that is parked on it."""
-    run = driver.start()
+    run = driver.start(options.pop("workflow", approval_id))  # so that no other run is claimed
     ask = asking(run, approval_id, **options)
     driver.batch(ask, Park(run.id, run.lease_id, [ask.name]))
     return approval(driver, approval_id)
