@@ -33,7 +33,7 @@ def append(
         kind,
         approval_id,
         run_id,
-        (actor.person or None) if actor is not None and person is None else person,
+        _name(tx, actor) if person is None else person,
         None if actor is None else actor.auth,
         None if actor is None else actor.channel,
         (actor.address or None) if actor is not None else None,
@@ -44,6 +44,11 @@ def append(
     hash_ = hash_row(before, row)
     tx.db.run("append_audit", *(getattr(row, name) for name in row.__struct_fields__[:-1]), hash_)
     tx.shared.audit_head = (row.seq, hash_)
+
+
+def _name(tx: Transaction, actor: Actor | None) -> str | None:
+    """The one name of who acted; None: the server itself."""
+    return None if actor is None else tx.people.canonical(actor.person) or None
 
 
 def _head(tx: Transaction) -> tuple[int, str]:
