@@ -53,6 +53,11 @@ class Directory:
         folded = fold(name)
         return self._ids.get(folded, folded)
 
+    def names_of(self, name: str) -> frozenset[str]:
+        """All names under which something may be on record for whom ``name`` means."""
+        key = self.canonical(name)
+        return frozenset({key, *(other for other, known in self._ids.items() if known == key)})
+
     def person(self, name: str) -> Person:
         """Raises nothing: of somebody who is not in the file only the name is known."""
         key = self.canonical(name)

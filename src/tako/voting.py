@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tako.model import Answer, Approval
-from tako.people import GROUP, Directory
+from tako.people import GROUP, Directory, is_name
 
 ANYONE = "*"  # every approver
 VETO = "reject"
@@ -18,17 +18,27 @@ def why_not(
     Excluded wins over everything, under whatever name or group; then who gave the right away; then
     it must have been asked of the person, a group, or anyone.
     """
+    if not is_name(name):
+        return f"{name!r} is not the name of one person"
     person = people.canonical(name)
-    names = {person, *people.groups_of(person, groups)}
-    if names & {people.canonical(n) for n in approval.question.exclude}:
+    if is_excluded(people, approval, person, groups):
         return f"{person} is excluded from this approval"
-    to = dict(approval.delegated).get(person)
+    to = {people.canonical(a): b for a, b in approval.delegated}.get(person)
     if to is not None:
         return f"{person} has delegated this approval to {to}"
+    names = {person, *people.groups_of(person, groups)}
     asked = {people.canonical(n) for n in approval.asked}
     if names & asked or (ANYONE in asked and people.may_approve(person, groups)):
         return None
     return f"this approval is not asked of {person}"
+
+
+def is_excluded(
+    people: Directory, approval: Approval, name: str, groups: Iterable[str] = ()
+) -> bool:
+    """Under whatever name, and through whatever group."""
+    names = {people.canonical(name), *people.groups_of(name, groups)}
+    return not names.isdisjoint(people.canonical(n) for n in approval.question.exclude)
 
 
 def answer_of(people: Directory, approval: Approval, name: str) -> Answer | None:
@@ -37,14 +47,24 @@ def answer_of(people: Directory, approval: Approval, name: str) -> Answer | None
     return next((a for a in approval.answers if people.canonical(a.person) == person), None)
 
 
-def outcome_of(people: Directory, approval: Approval) -> str | None:
-    """The answer that ``quorum`` distinct people gave, or the veto of one; None: not yet."""
+def deciding_answer(people: Directory, approval: Approval) -> Answer | None:
+    """The veto of one, or the answer with which ``quorum`` distinct people agree; None: not yet.
+
+    Under however many names somebody answered, the first counts; of who is excluded now, none.
+    """
+    counted: dict[str, Answer] = {}
+    for answer in approval.answers:
+        if not is_excluded(people, approval, answer.person):
+            counted.setdefault(people.canonical(answer.person), answer)
     question = approval.question
-    given = {people.canonical(a.person): a.answer for a in approval.answers}
-    if question.veto and VETO in given.values():
-        return VETO
-    counts = Counter(given.values())
-    return next((answer for answer, n in counts.items() if n >= question.quorum), None)
+    if question.veto and (veto := [a for a in counted.values() if a.answer == VETO]):
+        return veto[0]
+    alike: Counter[str] = Counter()
+    for answer in counted.values():
+        alike[answer.answer] += 1
+        if alike[answer.answer] >= question.quorum:
+            return answer
+    return None
 
 
 def audience(people: Directory, approval: Approval, names: Iterable[str]) -> list[str]:

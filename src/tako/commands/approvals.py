@@ -41,11 +41,11 @@ class Ask(Message, frozen=True):
 class Decide(Message, frozen=True):
     """Answer. Sent twice with one ``decide_id`` it counts once.
 
-    ``digest``: of the content that was shown; None: of that which is asked now. ``token``: of a
-    link, whose person the actor then is; the link is used up if the answer counts. ``value``: the
-    form as JSON. Reply: `Decided`. Refused, and recorded: approval_not_found, not_allowed,
+    ``digest``: of the content that was shown; None: of that of the link, or of what is asked now.
+    ``token``: of a link, whose person the actor then is; the link is used up if the answer counts.
+    ``value``: the form as JSON. Reply: `Decided`. Refused, and recorded: not_allowed,
     already_decided, already_answered, approval_closed, content_changed, answer_refused,
-    link_refused.
+    link_refused. Refused only: approval_not_found, conflict (the ``decide_id`` of another answer).
     """
 
     decide_id: str

@@ -22,19 +22,20 @@ from tako.commands import (
 from tako.errors import (
     AlreadyAnswered,
     AnswerRefused,
+    Conflict,
     ContentChanged,
     LinkRefused,
     NotAllowed,
-    Refused,
 )
-from tako.model import Actor, Answer, Approval, StepKind, StepRecord
+from tako.model import Actor, Answer, Approval, ApprovalState, Question, StepKind, StepRecord
+from tako.people import is_name
 from tako.schema import find_problem
 from tako.store import auditing, closing, linking, notices, questions, waiting
 from tako.store.questions import Found
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 from tako.store.working import check_lease
-from tako.voting import VETO, answer_of, audience, outcome_of, why_not
+from tako.voting import VETO, answer_of, audience, deciding_answer, is_excluded, why_not
 
 LONGEST_COMMENT = 10_000  # characters
 KIND = str(StepKind.APPROVAL)
@@ -51,15 +52,15 @@ def ask(tx: Transaction, c: Ask) -> Waiting | Exists:
     waiter = waiting.find_waiter(tx, c.run_id, c.name)
     if waiter is None:
         return _begin(tx, c, workflow, group)
-    if waiter.kind != KIND:
-        raise Refusal(Refused, f"run {c.run_id} waits as {waiter.name!r} for something else")
     if waiter.deadline is not None and waiter.deadline <= tx.now:
         return Exists(waiting.end_wait(tx, waiter, "timeout", None))
+    if waiter.kind != KIND:
+        waiting.give_up(tx, waiter)
+        return _begin(tx, c, workflow, group)
     found = questions.open_of_step(tx, c.run_id, c.name)
     assert found is not None, "a waiter of this kind has an open approval"
-    if found.approval.question != c.question:
-        _change(tx, found, c)
-    return Waiting(waiter.deadline)
+    record = _change(tx, found, c.question)
+    return Waiting(waiter.deadline) if record is None else Exists(record)
 
 
 def _begin(tx: Transaction, c: Ask, workflow: str, group: str) -> Waiting | Exists:
@@ -76,27 +77,40 @@ def _begin(tx: Transaction, c: Ask, workflow: str, group: str) -> Waiting | Exis
 
 
 def _decided_before(tx: Transaction, c: Ask) -> StepRecord | None:
-    """The same content was decided for this step before: the run was rerun, say."""
+    """The same content was decided for this step before: the run was rerun, say.
+
+    By the rules of now: who is excluded meanwhile, or a larger quorum, asks for another decision.
+    """
     row = tx.db.one("decided_before", c.run_id, c.name, questions.digest_of(c.question))
     if row is None:
         return None
     found = questions.find(tx, row[0])
+    last = deciding_answer(tx.people, replace(found.approval, question=c.question))
+    if last is None or last.answer != found.approval.outcome:
+        return None
     _record(tx, found, "reused", closing.SERVER, {"outcome": found.approval.outcome})
     value = closing.decision_of(found.approval)
     return waiting.save(tx, c.run_id, c.name, KIND, "ok", value, c.attempt)
 
 
-def _change(tx: Transaction, before: Found, c: Ask) -> None:
-    """Other content, people or rules. Answers to other content no longer count."""
-    after = questions.change(tx, before, c.question)
-    old, new = before.approval, after.approval
+def _change(tx: Transaction, before: Found, question: Question) -> StepRecord | None:
+    """Other content, people or rules. Answers to other content no longer count.
+
+    The outcome of the step, if by the rules of now the answers suffice: the quorum was lowered.
+    """
+    old = before.approval
+    question = questions.with_times_of(question, old.question)
+    if question == old.question:
+        return None
+    after = questions.change(tx, before, question)
+    new = after.approval
     _record(tx, after, "changed", closing.SERVER, {"from": old.digest, "of": new.asked})
     if old.digest != new.digest:
         _tell(tx, after, "changed", new.asked)
-    else:
-        _tell(tx, after, "asked", tuple(set(new.asked) - set(old.asked)))
-    if (outcome := outcome_of(tx.people, new)) is not None:  # the quorum was lowered
-        _settle(tx, after, outcome, new.answers[-1])
+    elif added := tuple(who for who in new.asked if who not in old.asked):
+        _tell(tx, after, "asked", added)
+    last = deciding_answer(tx.people, new)
+    return None if last is None else _settle(tx, after, last)[1]
 
 
 # --- the one decision path
@@ -104,31 +118,35 @@ def _change(tx: Transaction, before: Found, c: Ask) -> None:
 
 def decide(tx: Transaction, c: Decide) -> Decided | Error:
     """Check who, what and when, then count the answer and, if it is the last one, decide."""
-    if (before := tx.db.one("answer_by_decide_id", c.decide_id)) is not None:
-        return Decided(questions.by_seq(tx, before[0]).approval)
-    found = _in_time(tx, questions.find(tx, c.approval_id))
+    if (given := _given_before(tx, c)) is not None:
+        return given
+    found = waiting.in_time(tx, questions.find(tx, c.approval_id))
     try:
         link = None if c.token is None else _check_link(tx, c)
-        _check(tx, found.approval, c)
+        shown = link.digest if link is not None and c.digest is None else c.digest
+        _check(tx, found.approval, c, shown)
     except Refusal as refusal:
         reply = refusal.reply
         detail = {"code": reply.code, "answer": c.answer[:100], "problem": reply.message}
-        _record(tx, found, "refused", _as(tx, c.actor), detail)
+        _record(tx, found, "refused", c.actor, detail)
         return reply
     if link is not None:
         linking.use(tx, link)
     return Decided(_count(tx, found, c).approval)
 
 
-def _in_time(tx: Transaction, found: Found) -> Found:
-    """At its deadline an approval is over, whether or not the tick has been there."""
-    approval = found.approval
-    if approval.state != "open" or approval.deadline is None or approval.deadline > tx.now:
-        return found
-    waiter = waiting.find_waiter(tx, approval.run_id, approval.name)
-    assert waiter is not None, "an open approval has a waiter"
-    waiting.end_wait(tx, waiter, "timeout", None)
-    return questions.find(tx, approval.id)
+def _given_before(tx: Transaction, c: Decide) -> Decided | None:
+    """The reply to who sends an answer again. Refused: conflict."""
+    row = tx.db.one("answer_by_decide_id", c.decide_id)
+    if row is None:
+        return None
+    seq, person, answer = row
+    known = questions.by_seq(tx, seq).approval
+    same_person = tx.people.canonical(person) == tx.people.canonical(c.actor.person)
+    if known.id != c.approval_id or not same_person:
+        message = f"decide_id {c.decide_id!r} is that of another answer: choose a new one"
+        raise Refusal(Conflict, message)
+    return Decided(known) if answer == c.answer else None
 
 
 def _check_link(tx: Transaction, c: Decide) -> linking.Link:
@@ -143,11 +161,11 @@ def _check_link(tx: Transaction, c: Decide) -> linking.Link:
     return link
 
 
-def _check(tx: Transaction, approval: Approval, c: Decide) -> None:
+def _check(tx: Transaction, approval: Approval, c: Decide, shown: str | None) -> None:
     """Who, when, what: in this order, so that nobody learns what is not theirs to know."""
     check_asked(tx, approval, c.actor)
     questions.refuse_closed(approval)
-    if c.digest is not None and c.digest != approval.digest:
+    if shown is not None and shown != approval.digest:
         raise Refusal(
             ContentChanged,
             f"what approval {approval.id} is about has changed since it was shown: read it again",
@@ -210,23 +228,23 @@ def _count(tx: Transaction, found: Found, c: Decide) -> Found:
     _record(tx, found, "answered", who, detail)
     before = found.approval
     counted = found._replace(approval=replace(before, answers=(*before.answers, answer)))
-    outcome = outcome_of(tx.people, counted.approval)
-    return counted if outcome is None else _settle(tx, counted, outcome, answer)
+    last = deciding_answer(tx.people, counted.approval)
+    return counted if last is None else _settle(tx, counted, last)[0]
 
 
-def _settle(tx: Transaction, found: Found, outcome: str, last: Answer) -> Found:
-    closed = closing.decide(tx, found, outcome, last)
+def _settle(tx: Transaction, found: Found, last: Answer) -> tuple[Found, StepRecord]:
+    closed = closing.decide(tx, found, last)
     waiter = waiting.find_waiter(tx, closed.approval.run_id, closed.approval.name)
     assert waiter is not None, "an open approval has a waiter"
-    waiting.end_wait(tx, waiter, "ok", closing.decision_of(closed.approval))
-    return closed
+    record = waiting.end_wait(tx, waiter, "ok", closing.decision_of(closed.approval))
+    return closed, record
 
 
 # --- besides
 
 
 def delegate(tx: Transaction, c: Delegate) -> ApprovalReply | Error:
-    found = _in_time(tx, questions.find(tx, c.approval_id))
+    found = waiting.in_time(tx, questions.find(tx, c.approval_id))
     who = _as(tx, c.actor)
     to = tx.people.canonical(c.to)
     try:
@@ -248,10 +266,9 @@ def _check_delegate(tx: Transaction, approval: Approval, who: Actor, to: str) ->
     check_asked(tx, approval, who)
     questions.refuse_closed(approval)
     check_unanswered(tx, approval, who)
-    if to == who.person or to.startswith("group:") or not to:
+    if to == who.person or not is_name(to):
         raise Refusal(NotAllowed, f"an approval is delegated to one other person, not {to!r}")
-    names = {to, *tx.people.groups_of(to)}
-    if names & {tx.people.canonical(n) for n in approval.question.exclude}:
+    if is_excluded(tx.people, approval, to):
         raise Refusal(NotAllowed, f"{to} is excluded from this approval")
     check_unanswered(tx, approval, Actor(to, "", ""))
 
@@ -274,24 +291,28 @@ def show(tx: Transaction, c: Show) -> Ok:
 
 
 def remind(tx: Transaction, c: Remind) -> Reminded:
-    found = _in_time(tx, questions.find(tx, c.approval_id))
+    found = waiting.in_time(tx, questions.find(tx, c.approval_id))
     questions.refuse_closed(found.approval)
-    who = _as(tx, c.actor)
-    people = audience(tx.people, found.approval, found.approval.asked)
+    return Reminded(_remind(tx, found, c.actor, f"{c.approval_id}-{c.remind_id}"))
+
+
+def _remind(tx: Transaction, found: Found, who: Actor, base: str = "") -> tuple[str, ...]:
+    """Those who are told; on record only if they are."""
     if not found.approval.question.notify:
-        return Reminded(())
-    if notices.tell(tx, found, "reminded", people, base=c.remind_id):
+        return ()
+    people = audience(tx.people, found.approval, found.approval.asked)
+    if notices.tell(tx, found, "reminded", people, base=base):
         _record(tx, found, "reminded", who, {"people": people})
-    return Reminded(tuple(people))
+    return tuple(people)
 
 
 def timer(tx: Transaction, seq: int, people: tuple[str, ...] | None) -> None:
     """A reminder, or an escalation to ``people``, is due."""
-    found = questions.by_seq(tx, seq)
+    found = waiting.in_time(tx, questions.by_seq(tx, seq))
+    if found.approval.state is not ApprovalState.OPEN:
+        return
     if people is None:
-        reminded = audience(tx.people, found.approval, found.approval.asked)
-        _record(tx, found, "reminded", closing.SERVER, {"people": reminded})
-        notices.tell(tx, found, "reminded", reminded)
+        _remind(tx, found, closing.SERVER)
         return
     questions.ask_also(tx, seq, found.approval.deadline, people)
     found = questions.by_seq(tx, seq)

@@ -13,10 +13,10 @@ SERVER = Actor("", "process", "server")
 _AT_TIMEOUT = {"reject", "approve"}  # the others leave no outcome
 
 
-def decide(tx: Transaction, found: Found, outcome: str, last: Answer) -> Found:
+def decide(tx: Transaction, found: Found, last: Answer) -> Found:
     """Close it with what people decided; the wait is for the caller to end."""
-    closed = _close(tx, found, ApprovalState.DECIDED, outcome, last.person, last.channel)
-    detail = {"outcome": outcome, "answers": [a.person for a in closed.approval.answers]}
+    closed = _close(tx, found, ApprovalState.DECIDED, last.answer, last.person, last.channel)
+    detail = {"outcome": last.answer, "answers": [a.person for a in closed.approval.answers]}
     _record(tx, closed, "decided", detail, person=last.person)
     _tell_outcome(tx, closed, "decided")
     return closed

@@ -82,7 +82,8 @@ def _sources(tx: Transaction, c: ListApprovals) -> list[_Page]:
     if c.person is None:
         return [_open(tx) if c.state == "open" else _closed(tx, c.state)]
     person = tx.people.canonical(c.person)
-    names = [person, *sorted(tx.people.groups_of(person, c.groups)), ANYONE]
+    mine = tx.people.names_of(person) | tx.people.groups_of(person, c.groups)
+    names = [*sorted(mine), ANYONE]
     source = _asked_open if c.state == "open" else _asked_newest
     return [source(tx, name) for name in names]
 

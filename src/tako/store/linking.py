@@ -24,6 +24,7 @@ from tako.store.database import json_list
 from tako.store.questions import find, refuse_closed
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
+from tako.store.waiting import in_time
 from tako.voting import why_not
 
 
@@ -52,7 +53,7 @@ class Link(NamedTuple):
 
 
 def mint(tx: Transaction, c: MintLink) -> Minted:
-    approval = find(tx, c.approval_id).approval
+    approval = in_time(tx, find(tx, c.approval_id)).approval
     refuse_closed(approval)
     person = tx.people.canonical(c.person)
     if (why := why_not(tx.people, approval, person)) is not None:

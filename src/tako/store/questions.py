@@ -116,17 +116,24 @@ def insert(tx: Transaction, c: Ask, workflow: str, group: str, deadline: int | N
     )
     ask_also(tx, seq, deadline, question.to or (ANYONE,))
     for when in question.remind:
-        _insert_timer(tx, seq, moment(tx.now, deadline, when), None)
+        at = moment(tx.now, deadline, when)
+        if at is not None and at > tx.now:
+            _insert_timer(tx, seq, at, None)
     for step in question.escalate:
-        names = _json.encode(step.to).decode()
-        _insert_timer(tx, seq, moment(tx.now, deadline, step.when), names)
+        at = moment(tx.now, deadline, step.when)
+        if at is not None:  # one whose time has been is due at once
+            _insert_timer(tx, seq, at, _json.encode(step.to).decode())
     return find(tx, c.approval_id)
 
 
-def _insert_timer(tx: Transaction, seq: int, at: int | None, people: str | None) -> None:
-    if at is not None and at > tx.now:
-        tx.db.run("insert_approval_timer", seq, at, people)
-        tx.effects.timed = True
+def _insert_timer(tx: Transaction, seq: int, at: int, people: str | None) -> None:
+    tx.db.run("insert_approval_timer", seq, at, people)
+    tx.effects.timed = True
+
+
+def with_times_of(question: Question, first: Question) -> Question:
+    """Reminders and escalations are fixed when it is first asked, as the deadline is."""
+    return msgspec.structs.replace(question, remind=first.remind, escalate=first.escalate)
 
 
 def change(tx: Transaction, found: Found, question: Question) -> Found:
@@ -135,10 +142,22 @@ def change(tx: Transaction, found: Found, question: Question) -> Found:
     tx.db.run("change_approval", text, schema_id, digest_of(question), found.seq)
     before = found.approval
     if before.question.to != question.to:
+        added = _added(tx, before)
         for name in before.question.to or (ANYONE,):
-            tx.db.run("delete_asked", found.seq, tx.people.canonical(name))
+            if (who := tx.people.canonical(name)) not in added:
+                tx.db.run("delete_asked", found.seq, who)
         ask_also(tx, found.seq, before.deadline, question.to or (ANYONE,))
     return find(tx, before.id)
+
+
+def _added(tx: Transaction, approval: Approval) -> set[str]:
+    """Who was asked besides, by a delegation or an escalation that has been."""
+    added = {to for _, to in approval.delegated}
+    for step in approval.question.escalate:
+        at = moment(approval.asked_at, approval.deadline, step.when)
+        if at is not None and at <= tx.now:
+            added.update(tx.people.canonical(name) for name in step.to)
+    return added
 
 
 def ask_also(tx: Transaction, seq: int, deadline: int | None, names: tuple[str, ...]) -> None:

@@ -52,7 +52,7 @@ SELECT person, answer, at, channel, value, comment FROM answers
 WHERE approval = ? AND digest = ? ORDER BY at, person;
 
 -- name: answer_by_decide_id
-SELECT approval FROM answers WHERE decide_id = ?;
+SELECT approval, person, answer FROM answers WHERE decide_id = ?;
 
 -- name: delegate
 INSERT INTO delegations (approval, person, to_person) VALUES (?, ?, ?)

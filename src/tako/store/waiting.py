@@ -20,7 +20,7 @@ from tako.model import StepRecord
 from tako.schema import validate_schema
 from tako.store import closing
 from tako.store.database import json_list
-from tako.store.questions import schema_number
+from tako.store.questions import Found, find, schema_number
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 from tako.store.working import check_lease
@@ -51,11 +51,14 @@ def wait(tx: Transaction, c: Wait) -> Waiting | Exists:
         return Exists(saved)
     schema_id = schema_number(tx, c.schema)
     before = find_waiter(tx, c.run_id, c.name)
+    if before is not None and before.deadline is not None and before.deadline <= tx.now:
+        return Exists(end_wait(tx, before, "timeout", None))
+    if before is not None and before.kind == "approval":
+        give_up(tx, before)
+        before = None
     if before is None:
         deadline = c.until if c.timeout is None else tx.now + c.timeout
         return _begin(tx, c, deadline, schema_id)
-    if before.deadline is not None and before.deadline <= tx.now:
-        return Exists(end_wait(tx, before, "timeout", None))
     if (before.event, before.schema_id) == (c.event, schema_id):
         return Waiting(before.deadline)
     tx.db.run("delete_waiters", json_list([before.seq]))  # the code now waits for something else
@@ -113,6 +116,13 @@ def _take_kept(tx: Transaction, event: str, schema: str | None) -> str | None:
     return None
 
 
+def give_up(tx: Transaction, waiter: WaiterRow) -> None:
+    """The code now waits in another way under this name."""
+    tx.db.run("delete_waiters", json_list([waiter.seq]))
+    if waiter.kind == "approval":
+        closing.withdraw(tx, waiter.run_id, waiter.name, "the handler waits for something else")
+
+
 def unwait(tx: Transaction, c: Unwait) -> Ok | Exists:
     check_lease(tx, c.run_id, c.lease_id)
     deleted = tx.db.one("delete_waiter_by_name", c.run_id, c.name)
@@ -143,6 +153,17 @@ def find_waiter(tx: Transaction, run_id: str, name: str) -> WaiterRow | None:
 
 
 # --- the end of a wait
+
+
+def in_time(tx: Transaction, found: Found) -> Found:
+    """At its deadline an approval is over, whether or not the tick has been there."""
+    approval = found.approval
+    if approval.state != "open" or approval.deadline is None or approval.deadline > tx.now:
+        return found
+    waiter = find_waiter(tx, approval.run_id, approval.name)
+    assert waiter is not None, "an open approval has a waiter"
+    end_wait(tx, waiter, "timeout", None)
+    return find(tx, approval.id)
 
 
 def end_wait(tx: Transaction, waiter: WaiterRow, outcome: str, payload: str | None) -> StepRecord:
