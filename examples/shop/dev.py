@@ -15,7 +15,12 @@ from typing import IO, TypeVar
 import httpx
 
 HERE = Path(__file__).parent
-PORTS = {"SHOP_WEB_PORT": 8000, "SHOP_PAYMENTS_PORT": 8001, "SHOP_MAIL_PORT": 8025}
+PORTS = {
+    "SHOP_WEB_PORT": 8000,
+    "SHOP_PAYMENTS_PORT": 8001,
+    "SHOP_MAIL_PORT": 8025,
+    "SHOP_TAKO_PORT": 8400,
+}
 _MARK = "SHOP_STARTED_BY"  # every process that we start inherits it, so each can be found again
 
 T = TypeVar("T")
@@ -41,6 +46,10 @@ class Dev:
     @property
     def payments(self) -> str:
         return f"http://127.0.0.1:{self._env['SHOP_PAYMENTS_PORT']}"
+
+    @property
+    def tako(self) -> str:
+        return f"http://127.0.0.1:{self._env['SHOP_TAKO_PORT']}"
 
     def start(self, **env: str) -> int:
         """Start it and wait until the shop answers; returns its process id."""

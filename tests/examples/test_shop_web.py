@@ -1,6 +1,7 @@
 """The example shop's web app on the real engine: what clicks, double clicks and outages do."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.examples.parts import SHOP, Part
+from tests.examples.parts import SHOP, Part, free_port
 
 GRAND = {"customer": "Nia", "email": "nia@example.org", "sku": "grand", "card": "tok_visa"}
 FORM = GRAND | {"quantity": "1", "form": "the same form"}
@@ -62,6 +63,7 @@ def env(tmp_path: Path, payments: Part, mail: Part) -> dict[str, str]:
         "SHOP_DATA": str(tmp_path),
         "SHOP_PAYMENTS_PORT": str(payments.port),
         "SHOP_MAIL_PORT": str(mail.port),
+        "SHOP_TAKO_PORT": str(free_port()),
     }
 
 
@@ -95,6 +97,19 @@ def place(web: httpx.Client, **changes: str) -> str:
     return str(placed.json()["id"])
 
 
+def plain(answer: httpx.Response) -> str:
+    """The page's words, one space between them."""
+    return " ".join(answer.text.split())
+
+
+def waits(web: httpx.Client, number: str) -> str:
+    """Where the order's buttons on the admin page lead, once it is there."""
+    button = rf'action="(/admin/approvals/\w+/)approve">\s*<button[^>]*Approve order {number}"'
+    while (found := re.search(button, web.get("/admin").text)) is None:
+        pass
+    return found[1] + "{}"
+
+
 def times(web: httpx.Client, number: str, what: str) -> int:
     history = web.get(f"/orders/{number}").json()["history"]
     return sum(line["what"] == what for line in history)
@@ -115,9 +130,9 @@ def test_a_small_order_is_charged_shipped_and_told_to_its_customer(
 @pytest.mark.usefixtures("engine")
 def test_two_clicks_at_the_same_moment_are_one_decision(web: httpx.Client, payments: Part) -> None:
     number = place(web)
-    reaches(web, number, "awaiting approval")
+    approve = waits(web, number).format("approve")
     with ThreadPoolExecutor() as hands:
-        clicks = [hands.submit(web.post, f"/admin/orders/{number}/approve") for _ in range(2)]
+        clicks = [hands.submit(web.post, approve) for _ in range(2)]
     notes = sorted("already decided" in click.result().text for click in clicks)
     assert notes == [False, True]
     reaches(web, number, "shipped")
@@ -144,19 +159,33 @@ def test_a_rejected_order_gets_its_money_back_and_cannot_be_approved_any_more(
     web: httpx.Client, payments: Part
 ) -> None:
     number = place(web)
-    reaches(web, number, "awaiting approval")
-    assert "rejected by ana. It goes on now" in web.post(f"/admin/orders/{number}/reject").text
+    buttons = waits(web, number)
+    assert "rejected by ana. It goes on now" in plain(web.post(buttons.format("reject")))
     reaches(web, number, "rejected")
-    late = web.post(f"/admin/orders/{number}/approve").text
-    assert f"Order {number} is already decided: rejected by ana. Nothing changed." in late
+    late = plain(web.post(buttons.format("approve")))
+    assert f"Order {number} was already decided: rejected by ana (python). Nothing" in late
     assert order(web, number)["note"] == "rejected by ana"
     assert len(httpx.get(f"{payments.url}/orders/{number}").json()["refunds"]) == 1
 
 
 @pytest.mark.usefixtures("engine")
+def test_nobody_approves_what_they_have_ordered(web: httpx.Client) -> None:
+    number = place(web, customer="Ana", email="ana@shop.example")
+    approve = waits(web, number).format("approve")
+    assert f"Order {number} is not for ana to decide" in plain(web.post(approve))
+    assert order(web, number)["status"] == "awaiting approval"
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_approval_that_nobody_knows_is_not_found(web: httpx.Client) -> None:
+    assert web.post("/admin/approvals/unheard-of/approve").status_code == 404
+
+
+@pytest.mark.usefixtures("engine")
 def test_an_approval_ahead_of_time_is_kept_until_the_order_asks(web: httpx.Client) -> None:
     number = "o-1002"  # seeded, over the limit, and not sent to fulfilment yet
-    assert "kept until the order asks" in web.post(f"/admin/orders/{number}/approve").text
+    ahead = web.post(f"/admin/orders/{number}/approve-ahead", headers={"Accept": "text/html"})
+    assert "kept until the order asks" in plain(ahead)
     web.post("/orders/send-all")
     reaches(web, number, "shipped")
     assert order(web, number)["decision"] == "approved by ana"
@@ -185,15 +214,19 @@ def test_a_click_while_the_engine_is_away_decides_nothing_and_says_so(
     web: httpx.Client, engine: Engine
 ) -> None:
     number = place(web)
-    reaches(web, number, "awaiting approval")
+    approve = waits(web, number).format("approve")
     engine.stop()
-    said = web.post(f"/admin/orders/{number}/approve").text
-    assert f"order {number} is not decided. Try again" in said
+    answer = web.post(approve, headers={"Accept": "text/html"})
+    assert answer.status_code == 503
+    assert "nothing was decided: try again" in plain(answer)
+    engine.start()
+    assert waits(web, number).format("approve") == approve
     assert order(web, number)["decision"] is None
 
 
 def test_a_form_from_another_site_is_refused(web: httpx.Client) -> None:
-    answer = web.post("/admin/orders/o-1002/approve", headers={"Sec-Fetch-Site": "cross-site"})
+    ahead = "/admin/orders/o-1002/approve-ahead"
+    answer = web.post(ahead, headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.status_code == 403
     assert order(web, "o-1002")["decision"] is None
 

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS orders (
     total     INTEGER NOT NULL CHECK (total > 0),
     card      TEXT NOT NULL,
     status    TEXT NOT NULL,
-    decision  TEXT,                    -- what the admin clicked
+    decision  TEXT,                    -- what an admin has decided
     note      TEXT,                    -- why it was not shipped
     placed_at TEXT NOT NULL
 );
@@ -157,12 +157,15 @@ def remember(order_id: str, what: str) -> None:
         _remember(db, order_id, what)
 
 
-def decide(order_id: str, decision: str, clicked: datetime) -> None:
-    """Note an admin's decision, so that the order leaves the list at once."""
+def decide(order_id: str, decision: str, at: datetime) -> None:
+    """Note what an admin has decided; noted again, nothing more happens."""
     with _connection() as db:
         db.execute("BEGIN IMMEDIATE")
-        db.execute("UPDATE orders SET decision = ? WHERE id = ?", (decision, order_id))
-        _remember(db, order_id, decision, clicked)
+        noted = db.execute(
+            "UPDATE orders SET decision = ? WHERE id = ? AND decision IS NULL", (decision, order_id)
+        )
+        if noted.rowcount:
+            _remember(db, order_id, decision, at)
         db.execute("COMMIT")
 
 

@@ -3,6 +3,7 @@
 import logging
 import smtplib
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
 from functools import cache
 
@@ -53,9 +54,22 @@ async def refund(order: Order) -> None:
     db.remember(order.id, "refunded")
 
 
-def ask_for_approval(order: Order) -> None:
-    """Put the order on the admin page's list."""
+def await_approval(order: Order) -> None:
     db.move(order.id, Status.AWAITING, "waits for approval")
+
+
+def what_to_approve(order: Order) -> str:
+    """What an admin has to know, in Markdown."""
+    return (
+        f"**{order.customer}** ({order.email}) has ordered and paid:\n\n"
+        f"| item | total | placed |\n|---|--:|---|\n"
+        f"| {order.item} | € {order.total:,} | {order.placed_at:%d %b %Y, %H:%M} UTC |\n\n"
+        "Approved, it is shipped at once. Rejected, the money goes back."
+    )
+
+
+def note_decision(order: Order, decision: str, at: datetime) -> None:
+    db.decide(order.id, decision, at)
 
 
 def close_order(order: Order, status: Status, reason: str) -> None:

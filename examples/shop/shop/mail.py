@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -38,6 +39,30 @@ def kept_mail(folder: Path) -> list[EmailMessage]:
     """Every message that the server kept in this folder, oldest first."""
     files = sorted(folder.glob("[0-9]*.eml"))
     return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A kept message as its reader would see it."""
+
+    to: str
+    subject: str
+    text: str
+    at: datetime
+
+
+def latest_mail(limit: int) -> list[Mail]:
+    """The last messages that the server kept, newest first."""
+    files = sorted((settings.DATA / "mail").glob("[0-9]*.eml"), reverse=True)[:limit]
+    return [_read(file) for file in files]
+
+
+def _read(file: Path) -> Mail:
+    message = message_from_bytes(file.read_bytes(), policy=policy.default)
+    body = message.get_body(("plain", "html"))
+    text = "" if body is None else body.get_content()
+    at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    return Mail(str(message["To"]), str(message["Subject"]), text, at)
 
 
 async def serve() -> None:

@@ -18,14 +18,26 @@ from pydantic import BaseModel, Field
 from shop import db, settings
 from shop.catalogue import CARD_OK, CARDS, CATALOGUE, Basket
 from shop.db import Order, Status
-from tako import TakoError, signal
+from shop.mail import latest_mail
+from tako import (
+    AlreadyDecided,
+    ApprovalClosed,
+    ApprovalNotFound,
+    NotAllowed,
+    TakoError,
+    approvals,
+    signal,
+)
 from workflows.fulfill_order import FulfillOrder, fulfill_order
 
 HERE = Path(__file__).parent
 pages = Jinja2Templates(HERE / "templates")
 pages.env.globals.update(Status=Status, limit=settings.APPROVAL_LIMIT, admin=settings.ADMIN)
+pages.env.globals["tako"] = f"http://{settings.HOST}:{settings.TAKO_PORT}/approvals"
 pages.env.filters["euros"] = lambda amount: f"€ {amount:,}"
 pages.env.filters["clock"] = lambda moment: f"{moment.astimezone():%d %b, %H:%M:%S}"
+pages.env.filters["moment"] = lambda ms: datetime.fromtimestamp(ms / 1000, UTC)
+pages.env.filters["order"] = lambda run_id: run_id.removeprefix("fulfill-")
 
 Verdict = Literal["approve", "reject"]
 AHEAD = 8  # how many large orders that are still to come the admin page shows
@@ -64,14 +76,25 @@ guarded = [Depends(from_our_own_page)]
 
 
 @app.exception_handler(db.UnknownOrderError)
-async def unknown_order(request: Request, error: Exception) -> Response:
+@app.exception_handler(ApprovalNotFound)
+async def unknown(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=404)
 
 
 @app.exception_handler(TakoError)
 async def engine_away(request: Request, error: Exception) -> Response:
-    """The order is in the books: it goes on with the next "send all" or the same form again."""
-    return JSONResponse({"error": str(error)}, status_code=503, headers={"Retry-After": "2"})
+    """An order is in the books: it goes on with the next "send all" or the same form again."""
+    said = {"error": str(error)}
+    if for_a_browser(request):
+        answer: Response = pages.TemplateResponse(request, "away.html", said, status_code=503)
+    else:
+        answer = JSONResponse(said, status_code=503)
+    answer.headers["Retry-After"] = "2"
+    return answer
+
+
+def for_a_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
 
 
 @app.get("/health")
@@ -98,7 +121,7 @@ async def count_orders() -> dict[str, int]:
 async def show_order(request: Request, order_id: str) -> Response | dict[str, Any]:
     """One order: a page for a browser, JSON for everything else."""
     order, history = db.find(order_id), db.history(order_id)
-    if "text/html" in request.headers.get("accept", ""):
+    if for_a_browser(request):
         return pages.TemplateResponse(
             request, "order.html", {"order": order, "history": history, "run": run_of(order_id)}
         )
@@ -144,41 +167,45 @@ async def buy(new: Annotated[NewOrder, Form()]) -> Response:
 
 
 @app.get("/admin")
-async def admin_page(request: Request, order: str = "", said: str = "") -> Response:
-    waiting = [o for o in db.with_status(Status.AWAITING) if o.decision is None]
+async def admin_page(request: Request, about: str = "", said: str = "") -> Response:
+    """What waits, from the engine: an order that was decided elsewhere is not here any more."""
+    waiting = await approvals.list(workflow=fulfill_order.name, limit=1000)
     ahead = [o for o in db.with_status(Status.OPEN) if needs_approval(o) and o.decision is None]
-    about = db.find(order) if order else None
     return pages.TemplateResponse(
         request,
         "admin.html",
-        {"waiting": waiting, "ahead": ahead[:AHEAD], "more": len(ahead[AHEAD:]), "about": about}
-        | {"said": said},
+        {"waiting": waiting, "ahead": ahead[:AHEAD], "more": len(ahead[AHEAD:])}
+        | {"about": await approvals.get(about) if about else None, "said": said},
     )
 
 
-@app.post("/admin/orders/{order_id}/{verdict}", dependencies=guarded)
-async def decide(order_id: str, verdict: Verdict) -> Response:
-    said = await tell(db.find(order_id), approved=verdict == "approve")
-    return RedirectResponse(f"/admin?order={order_id}&said={said}", status_code=303)
-
-
-async def tell(order: Order, *, approved: bool) -> str:
-    """Send the decision to the order's run. The key makes a second click a duplicate."""
-    if order.status.final or not needs_approval(order):
-        return "closed"
-    clicked = datetime.now(UTC)
+@app.post("/admin/approvals/{approval_id}/{answer}", dependencies=guarded)
+async def decide(approval_id: str, answer: Verdict) -> Response:
+    """Answer for the admin. Of two clicks, here or on tako's page, the first one counts."""
+    said = "decided"
     try:
-        sent = await signal(
-            f"approval:order-{order.id}",
-            {"approved": approved, "by": settings.ADMIN},
-            key=f"decision:order-{order.id}",
-        )
-    except TakoError:
-        return "away"
-    if sent.outcome == "duplicate":
-        return "already"
-    db.decide(order.id, f"{'approved' if approved else 'rejected'} by {settings.ADMIN}", clicked)
-    return "kept" if sent.outcome == "buffered" else "delivered"
+        await approvals.answer(approval_id, answer, by=settings.ADMIN)
+    except (AlreadyDecided, ApprovalClosed):
+        said = "late"
+    except NotAllowed:
+        said = "not-yours"
+    return RedirectResponse(f"/admin?about={approval_id}&said={said}", status_code=303)
+
+
+@app.post("/admin/orders/{order_id}/approve-ahead", dependencies=guarded)
+async def approve_ahead(order_id: str) -> Response:
+    """Approve what has not been asked yet. The signal is kept; its key makes a second one void."""
+    order, event = db.find(order_id), f"approved-ahead:{order_id}"
+    if order.status is Status.OPEN and needs_approval(order):
+        await signal(event, settings.ADMIN, key=order_id)
+        db.decide(order_id, f"approved by {settings.ADMIN}", datetime.now(UTC))
+    return RedirectResponse(f"/orders/{order_id}", status_code=303)
+
+
+@app.get("/mail")
+async def mail_page(request: Request) -> Response:
+    """What a mail program would show, for those who try the example without one."""
+    return pages.TemplateResponse(request, "mail.html", {"mails": latest_mail(30)})
 
 
 def needs_approval(order: Order) -> bool:
