@@ -110,7 +110,8 @@ def test_pages_of_runs_have_each_run_once(api: httpx.Client) -> None:
     made = {enqueue(api, "typed", {"amount": n}) for n in range(5)}
     seen, cursor = [], None
     while True:
-        query = {"workflow": "typed", "limit": 2} | ({"cursor": cursor} if cursor else {})
+        query = httpx.QueryParams({"workflow": "typed", "limit": 2})
+        query = query.set("cursor", cursor) if cursor else query
         page = api.get("/api/runs", params=query).json()
         seen += [run["id"] for run in page["runs"]]
         cursor = page["next"]
@@ -242,7 +243,8 @@ def test_pages_of_approvals_have_each_once(api: httpx.Client) -> None:
     made = {ask(api, to=["cleo"]) for _ in range(3)}
     seen, cursor = [], None
     while True:
-        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        query = httpx.QueryParams({"limit": 2})
+        query = query.set("cursor", cursor) if cursor else query
         page = api.get("/api/approvals", params=query).json()
         seen += [approval["id"] for approval in page["approvals"]]
         cursor = page["next"]
@@ -356,7 +358,7 @@ def test_a_reminder_sent_twice_with_one_key_reminds_once(api: httpx.Client) -> N
 
 @pytest.mark.parametrize("key", ["", "a b", "\u00fc", "x" * 201])
 def test_a_key_that_cannot_be_one_is_refused(api: httpx.Client, key: str) -> None:
-    headers = {"Idempotency-Key": key.encode("latin-1")}
+    headers = [(b"Idempotency-Key", key.encode("latin-1"))]
     refused = api.post("/api/signal", json={"event": "x"}, headers=headers)
     assert problem(refused, 400, "bad_request")["field"] == "Idempotency-Key"
 

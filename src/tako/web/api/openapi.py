@@ -63,7 +63,8 @@ def statuses(route: Route) -> list[int]:
 
 
 def _shapes() -> tuple[dict[type, dict[str, Any]], dict[str, Any]]:
-    kinds: list[type] = list(dict.fromkeys([Problem, *(k for r in ROUTES for k in (r.takes, r.gives))]))
+    bodies = [route.takes for route in ROUTES if route.method == "POST"]
+    kinds: list[type] = list(dict.fromkeys([Problem, *bodies, *(r.gives for r in ROUTES)]))
     refs, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     return dict(zip(kinds, refs, strict=True)), dict(components)
 
