@@ -14,7 +14,15 @@ import typer.main
 
 from tako import cli
 from tako.cli.exits import EXITS
-from tako.config import Defaults, DevCommand, DevConfig, Duration, GroupConfig, load_app
+from tako.config import (
+    ApprovalsConfig,
+    Defaults,
+    DevCommand,
+    DevConfig,
+    Duration,
+    GroupConfig,
+    load_app,
+)
 from tako.durations import seconds
 from tests.docs.pages import ROOT, blocks, pages
 
@@ -24,6 +32,7 @@ README = ROOT / "README.md"
 TABLES: dict[str, type[Any]] = {
     "defaults.": Defaults,
     "groups.*.": GroupConfig,
+    "approvals.": ApprovalsConfig,
     "dev.": DevConfig,
     "dev.commands.*.": DevCommand,
 }
@@ -67,6 +76,8 @@ def test_the_default_of_a_key_is_the_one_in_the_table(key: str, default: object)
         return
     if default is msgspec.NODEFAULT:
         assert said == "(needed)"
+    elif default is None:
+        assert said == "(none)"
     elif isinstance(default, Duration):
         assert seconds(said.strip('"'), what=key) == default
     else:
