@@ -46,8 +46,13 @@ class AppFixture:
     @property
     def url(self) -> str:
         """Where its HTTP doors are, if its tako.toml has a [web]."""
-        web = tomllib.loads((self.dir / "tako.toml").read_text())["web"]
-        return str(web.get("url") or f"http://{web['listen']}")
+        return str(self.web.get("url") or f"http://{self.web['listen']}")
+
+    @property
+    def web(self) -> dict[str, Any]:
+        """The table [web] of its tako.toml."""
+        table: dict[str, Any] = tomllib.loads((self.dir / "tako.toml").read_text())["web"]
+        return table
 
     @property
     def env(self) -> dict[str, str]:
@@ -107,10 +112,10 @@ class ServerProcess:
         """Return when the HTTP doors of every app take connections: they open after the socket."""
         give_up = monotonic() + timeout
         for app in self.apps:
-            address = urlsplit(app.url)
+            address = urlsplit(f"//{app.web['listen']}")
             while not _takes_tcp(address.hostname or "", address.port or 80):
                 if monotonic() > give_up:
-                    raise AssertionError(f"nobody at {app.url} in {timeout} s:\n{self.log}")
+                    raise AssertionError(f"nobody at {address.netloc} in {timeout} s:\n{self.log}")
                 sleep(0.01)
 
     def wait_log(self, text: str, timeout: float = READY_WITHIN, *, times: int = 1) -> str:

@@ -100,6 +100,11 @@ class Site:
     def url(self) -> str:
         return self.app.url
 
+    @property
+    def listen(self) -> str:
+        """Where the port is, whatever ``url`` says."""
+        return str(self.app.web["listen"])
+
     def token(self, person: str = "ana", *scopes: str, ttl: float = 3600.0) -> str:
         """An API token of ``person``; without ``scopes`` it may all that they may."""
         now = now_ms()

@@ -1,6 +1,7 @@
 """The HTTP API by its public face: a real server, a real port, real tokens."""
 
 import re
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -457,6 +458,21 @@ def test_a_path_that_leads_nowhere_and_a_method_that_does_nothing(api: httpx.Cli
 def test_head_is_get_without_the_body(api: httpx.Client) -> None:
     said = api.head("/api/runs")
     assert said.status_code == 200 and said.content == b""
+
+
+def test_what_nobody_expected_is_logged_and_says_nothing_inside(
+    api: httpx.Client, here: Site
+) -> None:
+    run_id = enqueue(api, "fail", "as it should")
+    ended(api, run_id)
+    with sqlite3.connect(here.app.db, timeout=5) as outside:
+        outside.execute("UPDATE runs SET error = '{}' WHERE id = ?", [run_id])
+    said = api.get(f"/api/runs/{run_id}")
+    found = problem(said, 500, "internal")
+    assert found.keys() == {"type", "title", "status", "detail", "instance"}
+    assert "missing required field" not in said.text
+    here.server.wait_log("missing required field")
+    assert api.get("/api/me").status_code == 200
 
 
 # --- who

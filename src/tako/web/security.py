@@ -75,7 +75,7 @@ class Guard:
                 "timed_out",
                 f"not done within {self._web.timeout:g} s; it may still be: ask again with the "
                 "same Idempotency-Key",
-                headers={"Retry-After": "2"},
+                headers={"Retry-After": "2", "Connection": "close"},  # more of it may come
             )
         problem = problem_of(error)
         if problem.status == 500:
