@@ -95,7 +95,7 @@ class Mailbox:
         if self.tries <= self.refusals:
             return "451 4.3.0 try again later"
         message = email.message_from_bytes(envelope.content, policy=default)
-        self.mails.append((envelope.rcpt_tos, message))  # type: ignore[arg-type]
+        self.mails.append((envelope.rcpt_tos, message))
         return "250 taken"
 
 

@@ -1,26 +1,35 @@
 """step.approval: what may be asked, what comes back, and that it survives what a wait survives."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 import tako
 from tako import approvals
+from tako.commands import ListSteps, StepList
 from tako.model import Approval
-from tests.e2e.scene import Scene, died, kill
+from tako.reach import app_of, ask
+from tests.e2e.scene import Scene, died, kill, restarted
 from tests.support import in_state, wait_until
 
 FILES = {
     "workflows/asks.py": """
         import asyncio
         from dataclasses import dataclass
-        from datetime import timedelta
+        from datetime import UTC, datetime, timedelta
         from pathlib import Path
 
-        import tako
         from note import note
-        from tako import ApprovalTimeout, Decision, Step, SyncStep, workflow
+        from tako import ApprovalTimeout, Step, SyncStep, Workdays, workflow
+
+        @dataclass
+        class Even:
+            number: int
+
+            def __post_init__(self) -> None:
+                if self.number % 2:
+                    raise ValueError("it is odd")
 
         @dataclass
         class Amount:
@@ -92,6 +101,52 @@ FILES = {
             text = (Path(__file__).parent.parent / f"{payload}.text").read_text()
             decision = await step.approval("ok", title="May we?", body=text, quorum=2)
             return [[a.person, a.answer] for a in decision.answers]
+
+        @workflow("reworded-meanwhile")
+        async def reworded_meanwhile(payload: str, step: Step) -> list:
+            text = (Path(__file__).parent.parent / f"{payload}.text").read_text()
+            decision, _ = await asyncio.gather(
+                step.approval("ok", title="May we?", body=text, quorum=2),
+                step.wait_for(f"again:{payload}"))
+            return [[a.person, a.answer] for a in decision.answers]
+
+        @workflow("workdays")
+        async def workdays(payload: str, step: Step) -> str:
+            now = datetime.now(UTC)
+            days = Workdays(3, zone="Europe/Berlin", holidays="DE")
+            decision, _ = await asyncio.gather(
+                step.approval("ok", title="May we?", timeout=days,
+                              remind=[now + timedelta(days=1), Workdays(1, zone="UTC")],
+                              escalate={Workdays(2, zone="UTC"): ["bo"]}),
+                step.wait_for(f"again:{payload}"))
+            return decision.by
+
+        @workflow("given-up")
+        async def given_up(payload: str, step: Step) -> str:
+            people = asyncio.create_task(step.approval("ok", title="May we?"))
+            event = asyncio.create_task(step.wait_for(f"event:{payload}", str))
+            done, others = await asyncio.wait([people, event], return_when="FIRST_COMPLETED")
+            for task in others:
+                task.cancel()
+            await step.sleep("a while", 0.2)
+            return "event" if event in done else people.result().by
+
+        @workflow("busy")
+        async def busy(payload: str, step: Step) -> str:
+            note(f"{payload} pass")
+            async def io():
+                while not (Path(__file__).parent.parent / f"{payload}.done").exists():
+                    await asyncio.sleep(0.02)
+            decision, _ = await asyncio.gather(step.approval("ok", title="May we?"), io())
+            return decision.by
+
+        @workflow("wrong", retries=0)
+        async def wrong(payload: str, step: Step) -> None:
+            await step.approval("ok", title="May we?", to=payload)
+
+        @workflow("strict", retries=0)
+        async def strict(payload: str, step: Step) -> None:
+            await step.approval("ok", title="May we?", form=Even)
 
         @workflow("once-more", retries=0)
         async def once_more(payload: dict, step: Step) -> str:
@@ -235,7 +290,7 @@ async def test_a_deadline_that_raises_can_be_caught_and_is_raised_again_on_the_n
     assert f"tako rerun {run.id} --from-step 'late'" in lines[0]
 
 
-# --- the code changes, the run is run again
+# --- the code changes, the handler goes on, the server goes away
 
 
 async def test_a_saved_approval_that_is_now_another_kind_of_step_is_a_clear_error(
@@ -268,6 +323,98 @@ async def test_after_a_redeploy_with_other_words_people_are_asked_anew(
     await approvals.approve(second.id, by="bo")
     await approvals.approve(second.id, by="cy", digest=second.digest)
     assert await run.result(timeout=15) == [["bo", "approve"], ["cy", "approve"]]
+
+
+async def test_asked_with_other_words_while_it_waits_the_answers_so_far_no_longer_count(
+    scene: Scene, key: str
+) -> None:
+    scene.app.write({f"{key}.text": "pay 5 EUR"})
+    run = await tako.enqueue("reworded-meanwhile", key)
+    first = await asked(run.id)
+    await in_state(run, "waiting")
+    await approvals.approve(first.id, by="ana")
+    scene.app.write({f"{key}.text": "pay 5000 EUR"})
+    await tako.signal(f"again:{key}")
+
+    async def changed() -> Approval | None:
+        found = await approvals.get(first.id)
+        return found if found.digest != first.digest else None
+
+    second = await wait_until(changed, what="the approval has changed")
+    assert (second.state, second.question.body, second.answers) == ("open", "pay 5000 EUR", ())
+    for who in ("ana", "bo"):
+        await approvals.approve(second.id, by=who, digest=second.digest)
+    assert await run.result(timeout=15) == [["ana", "approve"], ["bo", "approve"]]
+
+
+async def test_working_days_are_counted_once_from_the_first_asking(scene: Scene, key: str) -> None:
+    run = await tako.enqueue("workdays", key)
+    first = await asked(run.id)
+    assert first.deadline is not None
+    local = datetime.fromtimestamp(first.deadline / 1000, ZoneInfo("Europe/Berlin"))
+    assert local.weekday() < 5 and local.date() > datetime.now(ZoneInfo("Europe/Berlin")).date()
+    await in_state(run, "waiting")
+    await tako.signal(f"again:{key}")
+    await wait_until(lambda: has_step(run.id, f"again:{key}"))
+    await in_state(run, "waiting")
+    assert (await approvals.get(first.id)).deadline == first.deadline
+    assert [row.kind for row in await approvals.history(first.id)] == ["asked"]
+    await approvals.approve(first.id, by="ana")
+    assert await run.result(timeout=15) == "ana"
+
+
+async def has_step(run_id: str, name: str) -> bool:
+    found = await ask(app_of(), ListSteps(run_id), StepList)
+    return any(step.name == name for step in found.steps)
+
+
+async def test_an_approval_that_the_handler_gives_up_is_withdrawn(scene: Scene, key: str) -> None:
+    run = await tako.enqueue("given-up", key)
+    approval = await asked(run.id)
+    await in_state(run, "waiting")
+    await tako.signal(f"event:{key}", "came first")
+    assert await run.result(timeout=15) == "event"
+    assert (await approvals.get(approval.id)).state == "withdrawn"
+    with pytest.raises(tako.ApprovalClosed):
+        await approvals.approve(approval.id, by="ana")
+
+
+async def test_an_answer_reaches_a_busy_run_in_memory_also_after_the_server_was_away(
+    scene: Scene, key: str
+) -> None:
+    run = await tako.enqueue("busy", key)
+    approval = await asked(run.id)
+    scene.server.kill()
+    await restarted(scene)
+    assert (await asked(run.id)).id == approval.id
+    await approvals.approve(approval.id, by="ana")
+    scene.app.write({f"{key}.done": ""})
+    assert await run.result(timeout=15) == "ana"
+    assert scene.count(f"{key} pass") == 1
+
+
+# --- what cannot be
+
+
+async def test_an_argument_that_cannot_be_used_fails_the_run_and_asks_nobody(
+    scene: Scene, key: str
+) -> None:
+    run = await tako.enqueue("wrong", "ana")
+    with pytest.raises(tako.RunFailed, match=r"to of approval 'ok' must be a list: write"):
+        await run.result(timeout=15)
+    assert await approvals.list("all", run_id=run.id) == []
+
+
+async def test_a_value_that_only_python_refuses_fails_the_run_with_the_reason(
+    scene: Scene, key: str
+) -> None:
+    run = await tako.enqueue("strict", key)
+    await approvals.approve((await asked(run.id)).id, by="ana", value={"number": 3})
+    with pytest.raises(tako.RunFailed, match="the answer to 'ok' does not fit Even: it is odd"):
+        await run.result(timeout=15)
+
+
+# --- the run is run again
 
 
 async def test_asked_again_after_a_rerun_the_answer_of_before_counts(

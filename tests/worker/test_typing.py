@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, assert_type
 
-from tako import Handle, Step, SyncStep, Workflow, workflow
+from tako import Decision, Handle, Step, SyncStep, Workflow, workflow
 
 
-class Decision:
+class Verdict:
     approved: bool
 
 
@@ -25,11 +25,19 @@ async def typed(payload: int, step: Step) -> str:
     assert_type(await step.run("charge", charge, 5), str)
     assert_type(await step.run("charge", charge, 5, "USD"), str)
     assert_type(await step.run("lambda", lambda: find("x")), int)
-    assert_type(await step.run("returns", lambda: None, returns=Decision), Decision)
+    assert_type(await step.run("returns", lambda: None, returns=Verdict), Verdict)
     assert_type(await step.sleep("nap", timedelta(1)), None)
     assert_type(await step.wait_for("e"), Any)
-    assert_type(await step.wait_for("e", Decision, timeout=5), Decision | None)
-    assert_type(await step.wait_for("e", Decision, timeout=5, default=0), Decision | int)
+    assert_type(await step.wait_for("e", Verdict, timeout=5), Verdict | None)
+    assert_type(await step.wait_for("e", Verdict, timeout=5, default=0), Verdict | int)
+    assert_type(await step.approval("a", title="?"), Decision[None])
+    assert_type(await step.approval("a", title="?", form=Verdict, quorum=2), Decision[Verdict])
+    asked = await step.approval("a", title="?", form=Verdict, timeout=5, on_timeout="none")
+    assert_type(asked, Decision[Verdict] | None)
+    if asked is not None:
+        assert_type(asked.value, Verdict | None)
+        assert_type(asked.answers[0].value, Verdict | None)
+    assert_type(await step.approval("a", title="?", on_timeout="none"), Decision[None] | None)
     if payload:
         step.bail("no")
     return "yes"
@@ -39,8 +47,12 @@ async def typed(payload: int, step: Step) -> str:
 def typed_sync(payload: str, step: SyncStep) -> int:
     assert_type(step.run("find", find, "o-1"), int)
     assert_type(step.run("charge", charge, 5), str)
-    assert_type(step.wait_for("e", Decision, timeout=5), Decision | None)
+    assert_type(step.wait_for("e", Verdict, timeout=5), Verdict | None)
     assert_type(step.sleep("nap", 1), None)
+    assert_type(step.approval("a", title="?"), Decision[None])
+    assert_type(step.approval("a", title="?", form=Verdict, on_timeout="raise"), Decision[Verdict])
+    none = step.approval("a", title="?", form=Verdict, on_timeout="none")
+    assert_type(none, Decision[Verdict] | None)
     return 1
 
 
@@ -58,6 +70,9 @@ if TYPE_CHECKING:
         assert isinstance(step, Step)
         await step.run("find", find, 7)  # type: ignore[arg-type]
         await step.run("find", find)  # type: ignore[call-arg, arg-type]
+        await step.approval("a")  # type: ignore[call-overload]
+        await step.approval("a", title="?", qorum=2)  # type: ignore[call-overload]
+        await step.approval("a", title="?", on_timeout="ignore")  # type: ignore[call-overload]
 
 
 def test_the_types_of_this_file_are_checked_by_the_linter_and_hold_at_run_time() -> None:
