@@ -1,19 +1,42 @@
 """Pages for people: links, approvals, and what went wrong."""
 
+from urllib.parse import quote
+
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
 from tako.config import AppConfig
+from tako.web.pages import inbox, links
+from tako.web.pages.rendering import STATIC, path_of, render
 from tako.web.problems import Problem
 
 
 def routes(config: AppConfig) -> list[BaseRoute]:
-    return []
+    return [
+        *links.routes(),
+        *inbox.routes(),
+        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+    ]
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
-    """What a person sees where a program would get problem+json."""
-    return PlainTextResponse(
-        f"{problem.title}\n\n{problem.detail}\n", problem.status, dict(problem.headers)
+    """What a person sees where a program would get problem+json; who must log in is sent there."""
+    if problem.code == "not_logged_in":
+        return RedirectResponse(_to_login(request), 303)
+    response = render(
+        request, "message.html", problem.status, title=problem.title, text=problem.detail
     )
+    response.headers.update(problem.headers)
+    return response
+
+
+def _to_login(request: Request) -> str:
+    """With the way back: to the page, or that of the form."""
+    path = request.url.path
+    if request.method not in ("GET", "HEAD"):
+        path = path.rpartition("/")[0] or "/"
+    elif request.url.query:
+        path = f"{path}?{request.url.query}"
+    return f"{path_of(request, '/login')}?next={quote(path, safe='')}"

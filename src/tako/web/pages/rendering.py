@@ -23,19 +23,23 @@ def render(request: Request, name: str, status: int = 200, **context: Any) -> HT
     Each template has ``url`` (a path below ours), ``csrf_field`` (of every form), ``static``, the
     name of the ``app``, and ``who``: the `Who` that is logged in, None if none is given.
     """
-    prefix = request.scope.get("root_path", "").rstrip("/")
     given = {
         "app": request.app.state.config.name,
         "who": None,
         "path": request.url.path,
-        "url": prefix.__add__,
-        "static": lambda file: f"{prefix}/static/{file}?v={_version(file)}",
+        "url": lambda path: path_of(request, path),
+        "static": lambda file: path_of(request, f"/static/{file}?v={_version(file)}"),
         "csrf_field": lambda: csrf_field(request),
     }
     page = template(name).render(given | context)
     response = HTMLResponse(page, status)
     csrf.remember(request, response)
     return response
+
+
+def path_of(request: Request, path: str) -> str:
+    """A path of ours, also where we are only a part of an application."""
+    return str(request.scope.get("root_path", "")).rstrip("/") + path
 
 
 def csrf_field(request: Request) -> Markup:
