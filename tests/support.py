@@ -113,7 +113,7 @@ class ServerProcess:
         give_up = monotonic() + timeout
         for app in self.apps:
             address = urlsplit(f"//{app.web['listen']}")
-            while not _takes_tcp(address.hostname or "", address.port or 80):
+            while not accepts_tcp(address.hostname or "", address.port or 80):
                 if monotonic() > give_up:
                     raise AssertionError(f"nobody at {address.netloc} in {timeout} s:\n{self.log}")
                 sleep(0.01)
@@ -212,7 +212,7 @@ def accepts(path: Path) -> bool:
         return True
 
 
-def _takes_tcp(host: str, port: int) -> bool:
+def accepts_tcp(host: str, port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
 
