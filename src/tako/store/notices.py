@@ -16,6 +16,7 @@ def tell(tx: Transaction, found: Found, kind: str, people: list[str], *, base: s
     many messages are new.
     """
     new = 0
+    group = tx.shared.groups.get(found.approval.workflow, found.group)  # it may have moved
     base = base or f"{found.approval.id}-{tx.next_seq()}"
     number = 0
     for channel in found.approval.question.notify:
@@ -28,7 +29,7 @@ def tell(tx: Transaction, found: Found, kind: str, people: list[str], *, base: s
                 "channel": channel,
             }
             text = msgspec.json.encode(payload).decode()
-            row = (f"tako-notify-{base}-{number}", notifier(found.group), found.group, _RETRIES)
-            new += tx.db.run("insert_run", *row, 0, tx.now, None, None, None, None, text)
-            tx.effects.ready.add(found.group)
+            row = (f"tako-notify-{base}-{number}", notifier(group), group, _RETRIES)
+            new += tx.db.run("insert_run", *row, 0, tx.now, None, None, None, None, text, None)
+            tx.effects.ready.add(group)
     return new
