@@ -8,6 +8,7 @@ import pytest
 
 from tako.store import open_store
 from tests.store.driver import Driver
+from tests.store.office import Office
 
 
 @pytest.fixture
@@ -24,3 +25,11 @@ def driver(
     driver = Driver(openers[request.param], runner)
     yield driver
     driver.store.close()
+
+
+@pytest.fixture
+def office(tmp_path: Path, runner: asyncio.Runner) -> Iterator[Office]:
+    office = Office(tmp_path / "runs.db", runner)
+    yield office
+    office.check_sound()
+    office.store.close()
