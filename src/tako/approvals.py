@@ -218,6 +218,7 @@ _answer = answer  # which its own parameter hides below
 def actor(by: str | Actor) -> Actor:
     """Who acts: a name is that of somebody whom this process knows."""
     if isinstance(by, Actor):
+        check_text(by.person, "by", LONGEST_ID)
         return by
     return Actor(check_text(by, "by", LONGEST_ID), auth="process", channel="python")
 

@@ -6,10 +6,19 @@ from pathlib import Path
 import pytest
 
 import tako
-from tests.support import AppFixture, make_app, server
+from tako import approvals
+from tests.support import AppFixture, free_port, make_app, server
 
 WORKFLOWS = """
+    from dataclasses import dataclass
+    from typing import Any
+
     from tako import Step, workflow
+
+
+    @dataclass
+    class Amount:
+        cents: int
 
 
     def note(text: str) -> str:
@@ -25,6 +34,13 @@ WORKFLOWS = """
     async def ask(payload: str, step: Step) -> object:
         await step.run("note", note, payload)
         return await step.wait_for(f"answer:{payload}", timeout="7d")
+
+
+    @workflow("decide")
+    async def decide(payload: dict[str, Any], step: Step) -> object:
+        form = Amount if payload.pop("form", False) else None
+        decision = await step.approval("ok", form=form, **payload)
+        return (decision.outcome, decision.by, decision.channel, decision.value, decision.comment)
 
 
     @workflow("nap")
@@ -43,9 +59,34 @@ WORKFLOWS = """
 """
 
 
+PEOPLE = """
+    [ana]
+    [ben]
+    email = "ben@shop.test"
+    groups = ["finance"]
+"""
+
+
+EVERYTHING = {
+    "title": "Refund eve?",
+    "body": "She **paid** twice.",
+    "form": True,
+    "to": ["ana", "group:finance", "dan"],
+    "exclude": ["cleo"],
+    "quorum": 2,
+    "veto": True,
+    "timeout": "7d",
+    "remind": ["1d"],
+    "escalate": {"2d": ["boss"]},
+}
+
+
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
-    return make_app(tmp_path_factory.mktemp("cli"), {"workflows/all.py": WORKFLOWS})
+    """With HTTP doors, so that links lead somewhere."""
+    files = {"workflows/all.py": WORKFLOWS, "people.toml": PEOPLE}
+    toml = f'[web]\nlisten = "127.0.0.1:{free_port()}"\n'
+    return make_app(tmp_path_factory.mktemp("cli"), files, toml=toml)
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +121,29 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
         started.terminate()
     tako.configure()
     return app
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
+    """An app whose server is down: one approval was decided, and an open one says everything."""
+    files = {"workflows/all.py": WORKFLOWS, "people.toml": PEOPLE}
+    app = make_app(tmp_path_factory.mktemp("asked"), files)
+    tako.configure(app=app.dir)
+    with server(app) as started:
+        approvals.approve_sync(_asked("decided", {"title": "Refund dan?"}), by="ana")
+        opened = _asked("asked", EVERYTHING)
+        approvals.delegate_sync(opened, "eve", by="dan")
+        approvals.approve_sync(opened, by="eve", value={"cents": 5}, comment="it is true")
+        started.terminate()
+    tako.configure()
+    return app
+
+
+def _asked(run_id: str, question: dict[str, object]) -> str:
+    tako.enqueue_sync("decide", question, run_id=run_id)
+    while not (found := approvals.list_sync(run_id=run_id)):
+        pass
+    return found[0].id
 
 
 def _until(handle: "tako.Handle[object]", state: str, attempt: int = 1) -> None:

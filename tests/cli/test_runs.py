@@ -88,7 +88,7 @@ def test_a_ready_run_without_a_server_says_that_none_runs(left: AppFixture) -> N
     run = tako_json(left, "runs", "show", "delayed")
     fields: dict[str, Any] = {name: run.get(name) for name in Run.__struct_fields__}
     ready = Run(**fields | {"state": RunState.PENDING, "run_at": None})
-    scene = Scene(ready, [], WorkflowList([], []), 0, server=False, now=0)
+    scene = Scene(ready, [], [], WorkflowList([], []), 0, server=False, now=0)
     assert "No server runs for this app" in why(scene)
     assert "was it renamed or removed" in why(scene._replace(server=True))
 

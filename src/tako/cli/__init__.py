@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from tako.cli import audit, dev, enqueue, people, runs, server, signal, tokens, waits, workflows
+from tako.cli import (
+    approvals,
+    audit,
+    dev,
+    enqueue,
+    people,
+    runs,
+    server,
+    signal,
+    tokens,
+    waits,
+    workflows,
+)
 from tako.cli.exits import EXITS, UsageError, explain
 
 app = typer.Typer(
@@ -23,7 +35,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (dev, server, enqueue, signal, runs, waits, workflows, audit, people, tokens):
+for family in (
+    dev,
+    server,
+    enqueue,
+    signal,
+    runs,
+    waits,
+    workflows,
+    approvals,
+    audit,
+    people,
+    tokens,
+):
     family.add_to(app)
 
 

@@ -9,9 +9,19 @@ from tako.cli.output import ago, clock, print_table, short
 from tako.cli.reading import open_reader
 from tako.cli.why import Scene, running_of, server_answers, why
 from tako.clock import now_ms
-from tako.commands import Get, ListSteps, ListWorkflows, RunList, RunReply, StepList, WorkflowList
+from tako.commands import (
+    ApprovalList,
+    Get,
+    ListApprovals,
+    ListSteps,
+    ListWorkflows,
+    RunList,
+    RunReply,
+    StepList,
+    WorkflowList,
+)
 from tako.durations import format_ms
-from tako.model import Run, RunError, RunState, StepRecord, Waiter
+from tako.model import Approval, Run, RunError, RunState, StepKind, StepRecord, Waiter
 
 
 class Details(NamedTuple):
@@ -31,8 +41,11 @@ def run_details(run_id: str) -> Details:
     running = 0
     if run.state is RunState.PENDING:
         running = len(reader.ask(running_of(run.workflow), RunList).runs)
-    now = now_ms()
-    scene = Scene(run, saved.waiters, known, running, server_answers(reader.app.socket), now)
+    asked: list[Approval] = []
+    if any(waiter.kind == StepKind.APPROVAL for waiter in saved.waiters):
+        asked = reader.ask(ListApprovals(run_id=run_id), ApprovalList).approvals
+    now, answers = now_ms(), server_answers(reader.app.socket)
+    scene = Scene(run, saved.waiters, asked, known, running, answers, now)
     return Details(run, saved.steps, saved.waiters, why(scene), now)
 
 

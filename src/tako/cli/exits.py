@@ -5,7 +5,7 @@ import sys
 
 from tako import errors
 
-OK, FAILED, USAGE, NOT_FOUND, UNAVAILABLE, STORAGE, TIMED_OUT, ALTERED, INTERRUPTED = (
+OK, FAILED, USAGE, NOT_FOUND, UNAVAILABLE, STORAGE, TIMED_OUT, ALTERED, TOO_LATE, INTERRUPTED = (
     0,
     1,
     2,
@@ -14,6 +14,7 @@ OK, FAILED, USAGE, NOT_FOUND, UNAVAILABLE, STORAGE, TIMED_OUT, ALTERED, INTERRUP
     5,
     6,
     7,
+    8,
     130,
 )
 
@@ -27,6 +28,7 @@ Exit codes:
   5    the stored data cannot be used: disk full, read-only, corrupt
   6    not finished within --timeout; the run goes on
   7    the record is not as it was written: rows were changed, added or removed
+  8    the approval is decided, closed or changed, or this person has answered
   130  interrupted with Ctrl-C"""
 
 _CODES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], int], ...] = (
@@ -35,7 +37,9 @@ _CODES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], int],
     (errors.Unavailable, UNAVAILABLE),
     (errors.StorageError, STORAGE),
     (errors.ResultTimeout, TIMED_OUT),
-    ((errors.ConfigError, errors.CodecError, errors.TooLarge), USAGE),
+    ((errors.AlreadyDecided, errors.AlreadyAnswered), TOO_LATE),
+    ((errors.ApprovalClosed, errors.ContentChanged), TOO_LATE),
+    ((errors.ConfigError, errors.CodecError, errors.TooLarge, errors.AnswerRefused), USAGE),
     (errors.TakoError, FAILED),
     (KeyboardInterrupt, INTERRUPTED),
 )

@@ -56,6 +56,10 @@ _STYLES = {
     "pending": "blue",
     "ok": "green",
     "timeout": "yellow",
+    "open": "magenta",
+    "decided": "green",
+    "expired": "yellow",
+    "withdrawn": "yellow",
 }
 
 
@@ -68,7 +72,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        whole = column in {"RUN", "EVENT"}  # what people copy is never cut
+        whole = column in {"RUN", "EVENT", "APPROVAL"}  # what people copy is never cut
         table.add_column(column, no_wrap=True, overflow="fold" if whole else "ellipsis")
     for row in rows:
         table.add_row(*[Text(cell, style=_STYLES.get(cell, "")) for cell in row])

@@ -1,12 +1,14 @@
 """Reading an app's store in this process: it works with the server down."""
 
 from collections.abc import Coroutine
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from tako.clock import now_ms
 from tako.commands import ClientCommand, Error
 from tako.config import AppConfig, find_app, load_app
 from tako.errors import TakoError, Unavailable, from_reply
+from tako.people import load_directory
 from tako.store import Store, open_store
 
 T = TypeVar("T")
@@ -41,7 +43,8 @@ def open_reader() -> Reader:
             f"app {app.name!r} has no data yet in {app.data_dir}: start it with `tako dev` or "
             "`tako server`"
         )
-    return Reader(app, open_store(app.db, readonly=True))
+    people = lru_cache(maxsize=1)(lambda: load_directory(app))  # few commands ask who is who
+    return Reader(app, open_store(app.db, readonly=True, people=people))
 
 
 def _at_once(work: Coroutine[Any, Any, T]) -> T:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tako.cli.output import ago, clock
+from tako.cli.wording import sentence
 from tako.commands import ListRuns, WorkflowList
-from tako.model import BrokenModule, Run, RunState, Waiter, WorkflowInfo
+from tako.model import Approval, BrokenModule, Run, RunState, Waiter, WorkflowInfo
 
 
 class Scene(NamedTuple):
@@ -15,6 +16,7 @@ class Scene(NamedTuple):
 
     run: Run
     waiters: list[Waiter]
+    approvals: list[Approval]  # that are open
     known: WorkflowList
     running: int  # runs of the same workflow that execute now, as far as is worth counting
     server: bool
@@ -77,7 +79,13 @@ def _ready(scene: Scene, info: WorkflowInfo) -> str:
 
 
 def _waiting(scene: Scene) -> str:
-    sentences = [_one_wait(waiter, scene.now) for waiter in scene.waiters]
+    asked = {approval.name: approval for approval in scene.approvals}
+    sentences = [
+        sentence(asked[waiter.name], scene.now)
+        if waiter.name in asked
+        else _one_wait(waiter, scene.now)
+        for waiter in scene.waiters
+    ]
     overdue = any(w.deadline is not None and w.deadline <= scene.now for w in scene.waiters)
     if overdue and not scene.server:
         sentences.append("No server runs for this app, so deadlines pass unnoticed: start one.")

@@ -1,0 +1,337 @@
+"""`tako approvals`: list, show, answer, delegate, remind, and the links of people."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tako.cli.exits import UsageError
+from tako.cli.options import Json, payload_of
+
+if TYPE_CHECKING:
+    from tako.model import Actor, Approval
+
+STATES = ("open", "decided", "expired", "withdrawn", "all")
+
+ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval's id.")]
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as", metavar="NAME", help="Who does it. Default: you, as the system knows you."
+    ),
+]
+Comment = Annotated[str | None, typer.Option(help="Kept with the answer.")]
+Value = Annotated[
+    str | None,
+    typer.Option(metavar="JSON|@FILE|-", help="What the form asks for: JSON, a file of it, stdin."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    approvals = typer.Typer(
+        no_args_is_help=True, help="List, show and answer what runs ask of people."
+    )
+    approvals.command("list")(list_approvals)
+    approvals.command("show")(show)
+    approvals.command("approve")(approve)
+    approvals.command("reject")(reject)
+    approvals.command("answer")(answer)
+    approvals.command("delegate")(delegate)
+    approvals.command("remind")(remind)
+    approvals.command("link")(link)
+    approvals.command("revoke")(revoke)
+    approvals.command("rotate")(rotate_key)
+    app.add_typer(approvals, name="approvals")
+
+
+# --- see
+
+
+def list_approvals(
+    state: Annotated[
+        str, typer.Option(metavar="STATE", help=f"One of: {', '.join(STATES)}.")
+    ] = "open",
+    mine: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what waits for this person.")
+    ] = None,
+    workflow: Annotated[str | None, typer.Option(help="Only of runs of this workflow.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List approvals, open ones nearest deadline first. Works with the server down."""
+    if state not in STATES:
+        raise typer.BadParameter(f"{state!r} is no state: {', '.join(STATES)}")
+    from tako.cli.output import print_json
+    from tako.cli.reading import open_reader
+    from tako.commands import ApprovalList, ListApprovals
+
+    wanted = None if state == "all" else state
+    command = ListApprovals(wanted, mine, workflow=workflow, limit=limit)
+    found = open_reader().ask(command, ApprovalList).approvals
+    if as_json:
+        print_json([approval_json(approval) for approval in found])
+    else:
+        _table(found)
+
+
+def _table(found: "list[Approval]") -> None:
+    from tako.cli.output import ago, print_table, short
+    from tako.cli.wording import names, progress
+    from tako.clock import now_ms
+
+    now = now_ms()
+    rows = [
+        (
+            *(a.id, a.workflow, a.state, short(a.question.title, 40), short(names(a), 30)),
+            *(ago(a.asked_at, now), ago(a.deadline, now), progress(a)),
+        )
+        for a in found
+    ]
+    columns = ("APPROVAL", "WORKFLOW", "STATE", "TITLE", "OF", "ASKED", "UNTIL", "")
+    print_table(columns, rows, empty="There are no such approvals.")
+
+
+def show(approval_id: ApprovalId, as_json: Json = False) -> None:
+    """Show what is asked, of whom, and who has answered. Works with the server down."""
+    from tako.cli.output import print_json
+    from tako.cli.reading import open_reader
+    from tako.commands import ApprovalReply, GetApproval
+
+    approval = open_reader().ask(GetApproval(approval_id), ApprovalReply).approval
+    if as_json:
+        print_json(approval_json(approval))
+    else:
+        _print(approval)
+
+
+def _print(approval: "Approval") -> None:
+    from tako.cli.output import clock, print_table, short
+    from tako.cli.wording import command
+    from tako.clock import now_ms
+
+    now = now_ms()
+    print(f"{approval.question.title}  {approval.id}")
+    for name, value in _facts(approval, now):
+        print(f"  {name:<10} {value}")
+    if approval.question.body:
+        print("\n" + approval.question.body.rstrip())
+    if approval.answers:
+        print()
+        columns = ("PERSON", "ANSWER", "AT", "THROUGH", "VALUE", "COMMENT")
+        rows = [
+            (a.person, a.answer, clock(a.at), a.channel, short(a.value), short(a.comment))
+            for a in approval.answers
+        ]
+        print_table(columns, rows, empty="")
+    if approval.state == "open":
+        print(f"\nAnswer with: {command(approval)}")
+
+
+def _facts(approval: "Approval", now: int) -> Iterator[tuple[str, str]]:
+    from tako.cli.output import ago, clock, short
+    from tako.cli.wording import at_deadline, names, progress
+
+    question, far = approval.question, progress(approval)
+    yield "state", approval.state + (f": {far}" if far else "")
+    yield "run", f"{approval.run_id} ({approval.workflow}), step {approval.name!r}"
+    asked = f"{clock(approval.asked_at)} ({ago(approval.asked_at, now)})"
+    yield "asked", f"{asked}, of {names(approval)}"
+    if question.exclude:
+        yield "excluded", ", ".join(question.exclude)
+    for person, to in approval.delegated:
+        yield "delegated", f"by {person} to {to}"
+    if approval.deadline is not None:
+        when = f"{clock(approval.deadline)} ({ago(approval.deadline, now)})"
+        yield "until", f"{when}: {at_deadline(question)}"
+    yield "answers", ", ".join(question.options) + ("; one rejection decides" * question.veto)
+    if question.schema is not None:
+        yield "form", short(question.schema, 400)
+
+
+def approval_json(approval: "Approval") -> dict[str, Any]:
+    """An approval as an object; JSON texts in it become what they stand for."""
+    from tako.cli.output import plain
+
+    question = plain(approval.question, as_json=("schema",))
+    for name in ("remind", "escalate", "notify"):
+        question[name] = [plain(part) for part in question[name]]
+    for step in question["escalate"]:
+        step["when"] = plain(step["when"])
+    question["remind"] = list(question["remind"])
+    answers = [plain(given, as_json=("value",)) for given in approval.answers]
+    return plain(approval) | {"question": question, "answers": answers}
+
+
+# --- answer
+
+
+def approve(
+    approval_id: ApprovalId,
+    person: As = None,
+    comment: Comment = None,
+    value: Value = None,
+    as_json: Json = False,
+) -> None:
+    """Answer "approve"."""
+    answer(approval_id, "approve", person, comment, value, as_json)
+
+
+def reject(
+    approval_id: ApprovalId,
+    person: As = None,
+    comment: Comment = None,
+    value: Value = None,
+    as_json: Json = False,
+) -> None:
+    """Answer "reject"."""
+    answer(approval_id, "reject", person, comment, value, as_json)
+
+
+def answer(
+    approval_id: ApprovalId,
+    option: Annotated[str, typer.Argument(metavar="OPTION", help="One of its options.")],
+    person: As = None,
+    comment: Comment = None,
+    value: Value = None,
+    as_json: Json = False,
+) -> None:
+    """Answer with any of its options."""
+    given = payload_of(value)
+    from tako import approvals
+    from tako.cli.sending import connect, usage
+
+    connect()
+    with usage():
+        by = _actor(person)
+        after = approvals.answer_sync(approval_id, option, by=by, value=given, comment=comment)
+    if as_json:
+        _print_json(after)
+    elif after.outcome is not None:
+        print(f"decided: {after.outcome}; run {after.run_id} goes on")
+    else:
+        print(f"{by.person} answered {option}; it needs {after.question.quorum} who agree")
+
+
+def delegate(
+    approval_id: ApprovalId,
+    to: Annotated[str, typer.Option(metavar="NAME", help="Who answers instead.")],
+    person: As = None,
+    comment: Comment = None,
+    as_json: Json = False,
+) -> None:
+    """Let somebody else answer in your place."""
+    from tako import approvals
+    from tako.cli.sending import connect, usage
+
+    connect()
+    with usage():
+        by = _actor(person)
+        after = approvals.delegate_sync(approval_id, to, by=by, comment=comment)
+    if as_json:
+        _print_json(after)
+    else:
+        print(f"{to} answers in the place of {by.person}")
+
+
+def remind(approval_id: ApprovalId, person: As = None, as_json: Json = False) -> None:
+    """Tell those who have not answered once more."""
+    from tako import approvals
+    from tako.cli.sending import connect, usage
+
+    connect()
+    with usage():
+        people = approvals.remind_sync(approval_id, by=_actor(person))
+    if as_json:
+        from tako.cli.output import print_json
+
+        print_json({"people": people})
+    else:
+        print(f"reminded: {', '.join(people) or 'nobody, it has no notify, or nobody to tell'}")
+
+
+# --- links
+
+
+def link(
+    approval_id: ApprovalId,
+    person: Annotated[str, typer.Option(metavar="NAME", help="Whose link: one who is asked.")],
+    ttl: Annotated[
+        str | None, typer.Option(help="How long it is good for. Default: approvals.link_ttl.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print a link with which this person can answer, once. Who has it is that person."""
+    from tako import links
+    from tako.cli.sending import connect, usage
+    from tako.reach import app_of
+
+    connect()
+    if app_of().web is None:
+        raise UsageError(
+            "links need the HTTP doors: add a table [web] to tako.toml and start the server again, "
+            "or answer with `tako approvals answer`"
+        )
+    with usage():
+        minted = links.mint_sync(approval_id, person, ttl=ttl, by=_actor(None))
+    if as_json:
+        from tako.cli.output import plain, print_json
+
+        print_json(plain(minted))
+    else:
+        print(minted.url)
+
+
+def revoke(
+    approval_id: ApprovalId,
+    person: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this person's links.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Void the links of an approval that are out."""
+    from tako import links
+    from tako.cli.sending import connect, usage
+
+    connect()
+    with usage():
+        count = links.revoke_sync(approval_id, person, by=_actor(None))
+    if as_json:
+        from tako.cli.output import print_json
+
+        print_json({"revoked": count})
+    else:
+        print(f"revoked {count}")
+
+
+def rotate_key(
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Void all links that are out, of every approval.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Sign new links with a new key."""
+    from tako import links
+    from tako.cli.sending import connect
+
+    connect()
+    links.rotate_key_sync(forget=forget, by=_actor(None))
+    if as_json:
+        from tako.cli.output import print_json
+
+        print_json({"forgotten": forget})
+    else:
+        out = "all links that were out are void" if forget else "links that are out stay good"
+        print(f"new links have a new key; {out}")
+
+
+def _actor(person: str | None) -> "Actor":
+    from tako.links import os_user
+    from tako.model import Actor
+
+    return Actor(os_user() if person is None else person, auth="process", channel="cli")
+
+
+def _print_json(approval: "Approval") -> None:
+    from tako.cli.output import print_json
+
+    print_json(approval_json(approval))
