@@ -2,9 +2,10 @@
 
 import email
 import json
+import re
 import socket
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
@@ -14,7 +15,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
 import tako
-from tako import approvals
+from tako import approvals, reach
+from tako.commands import LinkOpened, OpenLink
 from tako.model import Approval, AuditRow
 from tests.e2e.scene import Scene
 from tests.support import in_state, tako_json, wait_until
@@ -112,8 +114,8 @@ def smtp(mailbox: Mailbox, port: int) -> Any:
 def mail_toml(port: int, *, web: bool = False) -> str:
     """mailto:// without TLS and log-in: `mode=insecure` is what it has by default."""
     url = f"mailto://127.0.0.1:{port}?from=tako@example.com&to={{email}}"
-    doors = '[web]\nlisten = "127.0.0.1:{}"\nurl = "https://tako.example.com"\n'
-    return QUICK + f'\n[notify.mail]\nurl = "{url}"\n' + (doors.format(free_port()) if web else "")
+    doors = f'[web]\nlisten = "127.0.0.1:{free_port()}"\n' if web else ""
+    return QUICK + f'\n[notify.mail]\nurl = "{url}"\n{doors}'
 
 
 async def asked(run: Any) -> Approval:
@@ -132,15 +134,16 @@ async def recorded(approval: Approval, kind: str, times: int = 1) -> list[AuditR
 
 
 def notifications(scene: Scene) -> list[Any]:
-    runs = tako_json(scene.app, "runs", "list")["runs"]
+    runs = tako_json(scene.app, "runs", "list")
     return [run for run in runs if run["workflow"].startswith("tako.")]
 
 
-async def test_a_mail_that_is_refused_at_first_arrives_and_the_run_never_notices(
+async def test_a_mail_that_cannot_leave_at_first_arrives_and_the_run_never_notices(
     start: Start,
 ) -> None:
+    """Connection refused, then 451, then it is taken. The link in it is kept nowhere."""
     port = free_port()
-    scene = start(FILES, toml=mail_toml(port))
+    scene = start(FILES, toml=mail_toml(port, web=True))
     run = await tako.enqueue("asks", {"notify": ["mail"], "to": ["ana"]})
     approval = await asked(run)
     (refused, *_) = await recorded(approval, "not_told")
@@ -152,8 +155,190 @@ async def test_a_mail_that_is_refused_at_first_arrives_and_the_run_never_notices
     ((to, mail),) = mailbox.mails
     assert to == ["ana+approvals@example.com"]
     assert mail["subject"] == "Please decide: Pay <5> EUR?"
-    text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    assert "Hello Ana Alba," in text and "See *the bill*." in text
-    assert f"tako approvals show {approval.id}" in text
+    text = plain(mail)
+    assert text.startswith("Hello Ana Alba,\n") and "See *the bill*." in text
+    (token,) = re.findall(r"http://127\.0\.0\.1:\d+/l/(\S+)", text)
+    opened = await reach.ask(reach.app_of(), OpenLink(token), LinkOpened)
+    assert (opened.link.person, opened.link.approval_id) == ("ana", approval.id)
+    kept = [*scene.app.data_dir.rglob("*"), scene.server.log_path]
+    assert [p for p in kept if p.is_file() and token.encode() in p.read_bytes()] == []
     assert (await in_state(run, "waiting")).attempt == 1
     assert scene.count("pass") == 1
+
+
+def plain(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n")
+
+
+async def test_functions_are_called_once_for_each_person_also_async_ones(start: Start) -> None:
+    scene = start(FILES, toml=QUICK)
+    payload = {"notify": ["tell", "tell_async"], "to": ["group:finance"], "requester": "bo"}
+    run = await tako.enqueue("asks", payload)
+    approval = await asked(run)
+    await recorded(approval, "told", times=4)
+    await approvals.approve(approval.id, by="ana")
+    assert await run.result(timeout=15) == "approve"
+    await recorded(approval, "told", times=6)
+    assert sorted(line for line in scene.notes() if line != "pass") == [
+        "asked ana None None",
+        "asked bo None None",
+        "async asked ana",
+        "async asked bo",
+        "async decided bo",
+        "decided bo approve None",
+    ]
+
+
+async def test_a_function_that_raises_is_tried_again_and_its_error_is_on_record_without_the_link(
+    start: Start,
+) -> None:
+    scene = start(FILES, toml=mail_toml(free_port(), web=True))
+    run = await tako.enqueue("asks", {"notify": ["tell_badly"], "to": ["ana"]})
+    approval = await asked(run)
+    (row, *_) = await recorded(approval, "not_told")
+    assert re.search(r"OSError: cannot open http://[\w.:]+/l/\(link\)", str(row.detail))
+    assert "telling:tell_badly" in str(row.detail)
+    scene.app.write({"mended": ""})
+    await recorded(approval, "told")
+    await scene.noted("at last ana")
+    ((notification,),) = [notifications(scene)]
+    assert notification["state"] == "succeeded" and notification["attempt"] > 1
+    shown = tako_json(scene.app, "runs", "show", notification["id"])
+    assert "(link)" in json.dumps(shown) or notification["error"] is None
+    log = scene.server.log
+    assert "telling:tell_badly raised" in log and 'raise OSError(f"cannot open' in log
+    assert "/l/(link)" in log
+    assert re.findall(r"/l/[\w.-]{8,}", log) == []
+
+
+async def test_who_has_no_mail_address_cannot_be_told_and_that_is_final(start: Start) -> None:
+    scene = start(FILES, toml=mail_toml(free_port()))
+    run = await tako.enqueue("asks", {"notify": ["mail"], "to": ["bo"]})
+    approval = await asked(run)
+    (row,) = await recorded(approval, "not_told")
+    assert '"final":true' in str(row.detail) and "no mail address of bo" in str(row.detail)
+    (notification,) = await wait_until(lambda: ended(scene))
+    assert (notification["state"], notification["attempt"]) == ("failed", 1)
+    assert (await run.status()).state == "waiting"
+
+
+def ended(scene: Scene) -> list[Any]:
+    return [run for run in notifications(scene) if run["state"] in ("failed", "succeeded")]
+
+
+async def test_nobody_is_told_of_what_is_decided_already(start: Start) -> None:
+    port = free_port()
+    scene = start(FILES, toml=mail_toml(port))
+    run = await tako.enqueue("asks", {"notify": ["mail"], "to": ["ana"]})
+    approval = await asked(run)
+    await recorded(approval, "not_told")
+    await approvals.reject(approval.id, by="ana")
+    mailbox = Mailbox()
+    with smtp(mailbox, port):
+        (notification,) = await wait_until(lambda: ended(scene), 20.0)
+    assert notification["state"] == "succeeded"
+    assert mailbox.mails == []
+
+
+async def test_a_reminder_is_a_mail_of_its_own_and_the_requester_hears_the_outcome(
+    start: Start,
+) -> None:
+    port = free_port()
+    start(FILES, toml=mail_toml(port))
+    mailbox = Mailbox()
+    with smtp(mailbox, port):
+        payload = {"notify": ["mail"], "to": ["ana"], "requester": "ana"}
+        run = await tako.enqueue("asks", payload)
+        approval = await asked(run)
+        await recorded(approval, "told")
+        await approvals.remind(approval.id, by="bo")
+        await recorded(approval, "told", times=2)
+        await approvals.reject(approval.id, by="ana", comment="not\nthis year")
+        await recorded(approval, "told", times=3)
+    assert [mail["subject"] for _, mail in mailbox.mails] == [
+        "Please decide: Pay <5> EUR?",
+        "Reminder, please decide: Pay <5> EUR?",
+        "Decided, reject: Pay <5> EUR?",
+    ]
+    assert f"To see it: tako approvals show {approval.id}" in plain(mailbox.mails[0][1])
+    text = plain(mailbox.mails[-1][1])
+    assert "Outcome: reject" in text and "By: ana" in text and "ana says: not" in text
+    assert await run.result(timeout=15) == "reject"
+
+
+async def test_one_message_goes_to_all_who_read_a_shared_channel_with_the_plain_address(
+    start: Start,
+) -> None:
+    port = free_port()
+    url = f"mailto://127.0.0.1:{port}?from=tako@example.com&to=room@example.com"
+    toml = mail_toml(port, web=True) + f'\n[notify.room]\nurl = "{url}"\n'
+    start(FILES, toml=toml)
+    mailbox = Mailbox()
+    with smtp(mailbox, port):
+        run = await tako.enqueue("asks", {"notify": ["room", url], "to": ["group:finance"]})
+        approval = await asked(run)
+        rows = await recorded(approval, "told", times=2)
+    assert [to for to, _ in mailbox.mails] == [["room@example.com"]] * 2
+    text = plain(mailbox.mails[0][1])
+    assert re.search(rf"http://127\.0\.0\.1:\d+/approvals/{approval.id}\n", text)
+    assert "Hello" not in text
+    assert sorted(json.loads(row.detail or "")["channel"] for row in rows) == [
+        "mailto://...",
+        "room",
+    ]
+
+
+async def test_a_secret_of_a_channel_that_is_not_set_is_named(start: Start) -> None:
+    toml = QUICK + '\n[notify.chat]\nurl = "slack://${SLACK_TOKEN_OF_NOBODY}"\n'
+    start(FILES, toml=toml)
+    run = await tako.enqueue("asks", {"notify": ["chat"], "to": ["ana"]})
+    (row, *_) = await recorded(await asked(run), "not_told")
+    assert "the environment variable SLACK_TOKEN_OF_NOBODY is not set" in str(row.detail)
+
+
+async def test_without_the_library_the_record_says_what_to_install(start: Start) -> None:
+    missing = """
+        import sys
+        sys.modules["apprise"] = None  # as if it were not there
+    """
+    start({**FILES, "workflows/missing.py": missing}, toml=mail_toml(free_port()))
+    run = await tako.enqueue("asks", {"notify": ["mail"], "to": ["ana"]})
+    (row, *_) = await recorded(await asked(run), "not_told")
+    assert "pip install 'tako[notify]'" in str(row.detail)
+
+
+async def test_each_group_tells_its_own_people(start: Start) -> None:
+    asks = ASKS.replace('@workflow("asks")', '@workflow("asks", group="slow")')
+    toml = QUICK + '\n[groups.slow]\nidle_timeout = "1s"\n'
+    scene = start({**FILES, "workflows/asks.py": asks}, toml=toml)
+    run = await tako.enqueue("asks", {"notify": ["tell"], "to": ["ana"]})
+    await recorded(await asked(run), "told")
+    assert [run["workflow"] for run in notifications(scene)] == ["tako.notify.slow"]
+
+
+async def test_ours_are_in_no_list_and_nobody_else_enqueues_them(start: Start) -> None:
+    scene = start(FILES, toml=QUICK)
+    await (await tako.enqueue("asks", {"notify": [], "timeout": 0})).result(timeout=15)
+    listed = tako_json(scene.app, "workflows")["workflows"]
+    assert [workflow["name"] for workflow in listed] == ["asks"]
+    with pytest.raises(
+        tako.UnknownWorkflow, match=r"no workflow is named 'tako.notify' \(known are asks"
+    ):
+        await tako.enqueue("tako.notify", {"channel": ["function", "os:abort", True]})
+    with pytest.raises(ValueError, match=r"names that begin with 'tako\.' are tako's own"):
+        tako.workflow("tako.notify")
+
+
+async def test_a_worker_that_tells_nobody_loads_nothing_for_it(start: Start) -> None:
+    loaded = """
+        import sys
+        from tako import Step, workflow
+
+        @workflow("loaded")
+        async def loaded(payload: None, step: Step) -> list[str]:
+            return [name for name in ("apprise", "holidays") if name in sys.modules]
+    """
+    start({"workflows/loaded.py": loaded}, toml=QUICK)
+    assert await (await tako.enqueue("loaded")).result(timeout=15) == []
