@@ -90,6 +90,7 @@ class Run(msgspec.Struct, frozen=True):
     error: str | None  # RunError as JSON: of a failed run, or of the last failed attempt
     reason: str | None  # why it was cancelled
     worker_id: str | None
+    tags: tuple[str, ...] = ()
 
 
 class StepRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -117,6 +118,54 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     event: str | None
     deadline: int | None
     created_at: int
+
+
+class StepLine(msgspec.Struct, frozen=True, array_like=True):
+    """A saved step without its value, whose JSON has ``size`` characters."""
+
+    name: str
+    kind: str
+    outcome: str
+    attempt: int
+    started_at: int
+    finished_at: int
+    size: int
+
+
+class Pass(msgspec.Struct, frozen=True, array_like=True):
+    """A claim of a run after its first: from here on it was executed by ``worker_id``."""
+
+    at: int
+    worker_id: str
+    attempt: int
+
+
+class DueThing(msgspec.Struct, frozen=True, array_like=True):
+    """``kind``: run, sleep, wait_for, approval, timeout, reminder, escalation.
+
+    ``name`` is that of the step, or of the workflow.
+    """
+
+    at: int
+    kind: str
+    run_id: str
+    name: str
+
+
+class WorkflowStat(msgspec.Struct, frozen=True):
+    """Figures of a workflow. Percentiles are (p50, p90, p99) in ms, empty without data.
+
+    ``sample`` are those of the newest runs that have ended, ``failed`` those of them that failed.
+    ``duration``: from the first start to the end. ``delay``: from enqueue to the first start.
+    """
+
+    name: str
+    per_day: tuple[int, ...]
+    waiting: int
+    sample: int
+    failed: int
+    duration: tuple[int, ...]
+    delay: tuple[int, ...]
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -38,6 +38,18 @@ from tako.commands.approvals import RevokeLinks as RevokeLinks
 from tako.commands.approvals import RotateLinkKey as RotateLinkKey
 from tako.commands.approvals import Show as Show
 from tako.commands.approvals import Told as Told
+from tako.commands.looking import CountRuns as CountRuns
+from tako.commands.looking import DueList as DueList
+from tako.commands.looking import GetStep as GetStep
+from tako.commands.looking import GetStorage as GetStorage
+from tako.commands.looking import GetStory as GetStory
+from tako.commands.looking import GetWorkflowStats as GetWorkflowStats
+from tako.commands.looking import ListDue as ListDue
+from tako.commands.looking import RunCounts as RunCounts
+from tako.commands.looking import StepReply as StepReply
+from tako.commands.looking import Storage as Storage
+from tako.commands.looking import Story as Story
+from tako.commands.looking import WorkflowStats as WorkflowStats
 from tako.commands.message import Message as Message
 from tako.commands.runs import Await as Await
 from tako.commands.runs import Bail as Bail
@@ -115,6 +127,12 @@ ClientCommand = (
     | Identify
     | RevokeCredential
     | ListCredentials
+    | CountRuns
+    | GetStory
+    | GetStep
+    | GetWorkflowStats
+    | ListDue
+    | GetStorage
 )
 WorkerCommand = (
     Register
@@ -161,6 +179,12 @@ Reply = (
     | AuditPage
     | Identified
     | CredentialList
+    | RunCounts
+    | Story
+    | StepReply
+    | WorkflowStats
+    | DueList
+    | Storage
 )
 Push = Deliver | Stop | Drain
 Requests = list[tuple[int, ClientCommand | WorkerCommand]]

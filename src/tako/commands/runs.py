@@ -25,6 +25,7 @@ class Enqueue(Message, frozen=True):
     unique_key: str | None = None
     priority: int = 0
     timeout: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Signal(Message, frozen=True):
@@ -73,7 +74,9 @@ class Await(Message, frozen=True):
 class ListRuns(Message, frozen=True):
     """Newest first; ``before`` is the id that the last page ended with. Reply: `RunList`.
 
-    ``brief``: without what may be large: payload ("null"), result and error.
+    ``brief``: without what may be large: payload ("null"), result, and tracebacks of errors.
+    ``text``: how an id begins, or what an error or a reason has in it. ``since`` and ``until``
+    (ms) are about when runs came in.
     """
 
     state: str | None = None
@@ -81,6 +84,10 @@ class ListRuns(Message, frozen=True):
     limit: int = 50
     before: str | None = None
     brief: bool = False
+    tag: str | None = None
+    text: str | None = None
+    since: int | None = None
+    until: int | None = None
 
 
 class ListSteps(Message, frozen=True):

@@ -88,6 +88,10 @@ def _take(tx: Transaction, c: Claim, chosen: list[tuple[int, bool]]) -> list[Cla
     seqs = json_list([seq for seq, _ in chosen])
     rows = tx.db.all("claim_runs", new_id(), c.worker_id, tx.now + c.lease, tx.now, seqs)
     taken = {row[0]: row[1:] for row in rows}
+    again = [taken[seq] for seq, fresh in chosen if not fresh]
+    if again:
+        rows = [(run_id, tx.now, c.worker_id, attempt) for run_id, _, _, _, attempt, *_ in again]
+        tx.db.run_many("insert_pass", rows)
     return [_claimed(tx, taken[seq], fresh) for seq, fresh in chosen]
 
 

@@ -77,6 +77,13 @@ class Database:
         self._connection.executemany(_STATEMENTS[statement], rows)
         return self._connection.total_changes() - before
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Bytes of the file, of its log, and of what is free in the file."""
+        pages = self._connection.pragma("page_size")
+        log = self._log.stat().st_size if self._log.exists() else 0
+        free = self._connection.pragma("freelist_count") * pages
+        return self.path.stat().st_size, log, free
+
     # --- transactions
 
     def begin(self) -> None:

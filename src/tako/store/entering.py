@@ -12,6 +12,7 @@ from tako.errors import (
 )
 from tako.schema import validate_schema
 from tako.store.closing import runs_ended
+from tako.store.database import json_list
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 
@@ -27,13 +28,22 @@ def enqueue(tx: Transaction, c: Enqueue) -> Enqueued:
     starts = tx.now if run_at is None else run_at
     expires_at = None if timeout is None else starts + timeout
     row = (c.run_id, c.workflow, group, c.retries, c.priority, tx.now, run_at)
-    if not tx.db.run("insert_run", *row, timeout, expires_at, c.unique_key, c.payload):
+    tags = json_list(sorted(set(c.tags))) if c.tags else None
+    if not tx.db.run("insert_run", *row, timeout, expires_at, c.unique_key, c.payload, tags):
         return _already_there(tx, c)
+    if c.tags:
+        _tag(tx, c)
     if run_at is None:
         tx.effects.ready.add(group)
     if run_at is not None or expires_at is not None:
         tx.effects.timed = True
     return Enqueued(c.run_id, True)
+
+
+def _tag(tx: Transaction, c: Enqueue) -> None:
+    row = tx.db.one("seq_of_run", c.run_id)
+    assert row is not None, "it has just been inserted"
+    tx.db.run_many("insert_tag", [(tag, row[0]) for tag in set(c.tags)])
 
 
 def _due_at(tx: Transaction, c: Enqueue) -> int | None:

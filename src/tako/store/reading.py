@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from tako.commands import (
     Get,
     ListRuns,
@@ -16,6 +18,8 @@ from tako.commands import (
 )
 from tako.errors import RunNotFound
 from tako.model import BrokenModule, Event, Run, RunState, StepRecord, Waiter, WorkflowInfo
+from tako.store import finding
+from tako.store.database import json_list
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 
@@ -24,12 +28,13 @@ def get(tx: Transaction, c: Get) -> RunReply:
     row = tx.db.one("get_run", c.run_id)
     if row is None:
         raise Refusal(RunNotFound, f"there is no run {c.run_id}")
-    return RunReply(_run(row))
+    return RunReply(run_of(row))
 
 
 def list_runs(tx: Transaction, c: ListRuns) -> RunList:
-    rows = tx.db.all("list_runs", c.state, c.workflow, c.before, c.limit, c.brief)
-    return RunList([_run(row) for row in rows])
+    seqs = json_list(finding.find_runs(tx, c))
+    rows = tx.db.all("brief_runs_by_seq" if c.brief else "runs_by_seq", seqs)
+    return RunList([run_of(row) for row in rows])
 
 
 def list_steps(tx: Transaction, c: ListSteps) -> StepList:
@@ -54,5 +59,7 @@ def list_workflows(tx: Transaction, c: ListWorkflows) -> WorkflowList:
     return WorkflowList(workflows, [BrokenModule(*row) for row in tx.db.all("list_broken")])
 
 
-def _run(row: tuple[Any, ...]) -> Run:
-    return Run(*row[:3], RunState(row[3]), *row[4:])  # type: ignore[call-arg]  # as selected
+def run_of(row: tuple[Any, ...]) -> Run:
+    """A row as `get_run` selects it."""
+    tags = () if row[19] is None else tuple(msgspec.json.decode(row[19]))
+    return Run(*row[:3], RunState(row[3]), *row[4:19], tags)  # type: ignore[call-arg]

@@ -12,8 +12,8 @@ SELECT value FROM meta WHERE key = 'seq';
 
 -- name: insert_run
 INSERT INTO runs (id, workflow, worker_group, state, retries, priority, created_at, run_at,
-                  timeout, expires_at, unique_key, payload)
-VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)
+                  timeout, expires_at, unique_key, payload, tags)
+VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING;
 
 -- name: run_exists
@@ -54,7 +54,7 @@ WHERE worker_group = ? AND state = 'pending' AND run_at IS NULL AND isolated = 1
 ORDER BY seq;
 
 -- name: running_of_workflow
-SELECT count(*) FROM runs WHERE state = 'running' AND workflow = ?;
+SELECT count(*) FROM runs INDEXED BY runs_running WHERE state = 'running' AND workflow = ?;
 
 -- name: known_workflows
 SELECT name, worker_group, concurrency FROM workflows;
@@ -377,17 +377,9 @@ INSERT INTO broken_modules (module, error, seen_at) VALUES (?, ?, ?);
 
 -- name: get_run
 SELECT id, workflow, worker_group, state, attempt, strikes, retries, priority, created_at, run_at,
-       started_at, finished_at, expires_at, unique_key, payload, result, error, reason, worker_id
+       started_at, finished_at, expires_at, unique_key, payload, result, error, reason, worker_id,
+       tags
 FROM runs WHERE id = ?;
-
--- name: list_runs
-SELECT id, workflow, worker_group, state, attempt, strikes, retries, priority, created_at, run_at,
-       started_at, finished_at, expires_at, unique_key, iif(?5, 'null', payload),
-       iif(?5, NULL, result), iif(?5, NULL, error), reason, worker_id
-FROM runs
-WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2)
-  AND seq < coalesce((SELECT seq FROM runs WHERE id = ?3), 9223372036854775807)
-ORDER BY seq DESC LIMIT ?4;
 
 -- name: list_steps
 SELECT name, kind, outcome, value, attempt, started_at, finished_at FROM steps

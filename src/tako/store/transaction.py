@@ -8,7 +8,7 @@ from tako.model import StepRecord
 from tako.people import Directory
 from tako.store.database import Database
 
-Snapshot = tuple[dict[str, str], dict[str, int], int, tuple[int, str] | None]
+Snapshot = tuple[dict[str, str], dict[str, int], int, tuple[int, str] | None, tuple[int, int]]
 
 _RESERVE = 10_000  # numbers taken from the file at a time
 
@@ -21,6 +21,7 @@ class Shared:
         self.groups: dict[str, str] = {}  # workflow -> group, as the workers last said
         self.limits: dict[str, int] = {}  # workflow -> how many runs at one time
         self.turns: dict[str, dict[str, int]] = {}  # group -> workflow -> turns: see claiming
+        self.counted: tuple[int, int] = (0, 0)  # up to which number, and how many runs there are
         self.audit_head: tuple[int, str] | None = None  # number and hash of the last row
         row = database.one("reserved_seqs")
         self.last_seq = self.reserved = 0 if row is None else int(row[0])
@@ -33,10 +34,10 @@ class Shared:
 
     def snapshot(self) -> Snapshot:
         """What a rolled back transaction must not have changed."""
-        return self.groups, self.limits, self.reserved, self.audit_head
+        return self.groups, self.limits, self.reserved, self.audit_head, self.counted
 
     def restore(self, snapshot: Snapshot) -> None:
-        self.groups, self.limits, self.reserved, self.audit_head = snapshot
+        self.groups, self.limits, self.reserved, self.audit_head, self.counted = snapshot
 
 
 class Transaction:

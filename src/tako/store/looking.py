@@ -1,0 +1,125 @@
+"""What people look at, beside lists: counts, one run's story, figures, what is due."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+from math import ceil
+
+from tako.commands import (
+    CountRuns,
+    DueList,
+    GetStep,
+    GetStorage,
+    GetStory,
+    GetWorkflowStats,
+    ListDue,
+    RunCounts,
+    StepReply,
+    Storage,
+    Story,
+    WorkflowStats,
+)
+from tako.errors import RunNotFound, StepNotFound
+from tako.model import DueThing, Pass, RunState, StepLine, StepRecord, Waiter, WorkflowStat
+from tako.store.database import json_list
+from tako.store.finding import first_since
+from tako.store.reading import run_of
+from tako.store.refusal import Refusal
+from tako.store.transaction import Transaction
+
+_DAY = 86_400_000
+_SAMPLE = 1_000
+_MOST_PASSES = 1_000
+
+
+def count_runs(tx: Transaction, c: CountRuns) -> RunCounts:
+    counts = dict.fromkeys((str(state) for state in RunState), 0)
+    if c.workflow is not None:
+        return RunCounts(counts | dict(tx.db.all("count_runs_of_workflow", c.workflow)))
+    counts["pending"] = _one(tx, "count_pending_runs")
+    counts["running"] = _one(tx, "count_running_runs")
+    counts["waiting"] = _one(tx, "count_waiting_runs")
+    counts |= dict(tx.db.all("count_troubled_runs"))
+    counts["succeeded"] = max(0, _all_runs(tx) - sum(counts.values()))
+    return RunCounts(counts)
+
+
+def _one(tx: Transaction, statement: str, *values: object) -> int:
+    row = tx.db.one(statement, *values)
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+def _all_runs(tx: Transaction) -> int:
+    """Counting all takes long, so it is remembered up to where: runs are never deleted."""
+    upto, known = tx.shared.counted
+    row = tx.db.one("count_runs_from", upto)
+    if row is not None and row[0]:
+        tx.shared.counted = (row[1], known + row[0])
+    return tx.shared.counted[1]
+
+
+def story(tx: Transaction, c: GetStory) -> Story:
+    seq = _one(tx, "seq_of_run", c.run_id)
+    rows = tx.db.all("brief_runs_by_seq", json_list([seq]))
+    if not rows:
+        raise Refusal(RunNotFound, f"there is no run {c.run_id}")
+    steps = tx.db.all("step_lines", c.run_id, c.after, c.limit + 1)
+    more = steps[c.limit - 1][0] if len(steps) > c.limit else None
+    return Story(
+        run_of(rows[0]),
+        [StepLine(*row[1:]) for row in steps[: c.limit]],
+        [Waiter(*row) for row in tx.db.all("waiters_of_run", c.run_id)],
+        [Pass(*row) for row in tx.db.all("passes_of_run", c.run_id, _MOST_PASSES)],
+        more,
+    )
+
+
+def step(tx: Transaction, c: GetStep) -> StepReply:
+    row = tx.db.one("step_of_run", c.run_id, c.name)
+    if row is None and tx.db.one("run_exists", c.run_id) is None:
+        raise Refusal(RunNotFound, f"there is no run {c.run_id}")
+    if row is None:
+        raise Refusal(StepNotFound, f"run {c.run_id} has no saved step {c.name!r}")
+    return StepReply(StepRecord(*row))
+
+
+def stats(tx: Transaction, c: GetWorkflowStats) -> WorkflowStats:
+    names = [row[0] for row in tx.db.all("list_workflows")] if c.workflow is None else [c.workflow]
+    starts = [tx.now - days * _DAY for days in range(c.days, 0, -1)]
+    edges = [first_since(tx, start) for start in starts] + [2**63 - 1]
+    return WorkflowStats([_stat(tx, name, edges) for name in names])
+
+
+def _stat(tx: Transaction, name: str, edges: list[int]) -> WorkflowStat:
+    pairs = pairwise(edges)
+    newest = tx.db.all("newest_of_workflow", name, _SAMPLE)
+    ended = [row for row in newest if row[3] is not None]
+    return WorkflowStat(
+        name=name,
+        per_day=tuple(_one(tx, "count_runs_between", name, low, high) for low, high in pairs),
+        waiting=_one(tx, "count_waiting_of_workflow", name),
+        sample=len(ended),
+        failed=sum(1 for row in ended if row[0] == "failed"),
+        duration=_percentiles(row[3] - row[2] for row in ended if row[2] is not None),
+        delay=_percentiles(row[2] - row[1] for row in newest if row[2] is not None),
+    )
+
+
+def _percentiles(values: Iterable[int]) -> tuple[int, ...]:
+    """p50, p90, p99 by the nearest rank."""
+    ranked = sorted(values)
+    return tuple(ranked[ceil(len(ranked) * p / 100) - 1] for p in (50, 90, 99) if ranked)
+
+
+def due(tx: Transaction, c: ListDue) -> DueList:
+    rows = sorted(tx.db.all("due_things", c.limit))
+    return DueList([DueThing(*row) for row in rows[: c.limit]])
+
+
+def storage(tx: Transaction, _c: GetStorage) -> Storage:
+    return Storage(
+        *tx.db.sizes(),
+        runs=_all_runs(tx),
+        events=_one(tx, "count_events"),
+        approvals=_one(tx, "count_approvals"),
+        audit=_one(tx, "audit_written"),
+    )

@@ -1,0 +1,147 @@
+-- What people look at; see sqlite.sql. Lists of runs are found by number first, newest first:
+-- ?1 state, ?2 workflow, ?3 and ?4 the lowest and the highest number, ?5 how many.
+
+-- name: find_runs
+SELECT seq FROM runs
+WHERE seq BETWEEN ?3 AND ?4 AND (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2)
+ORDER BY seq DESC LIMIT ?5;
+
+-- name: find_runs_of_workflow
+SELECT seq FROM runs
+WHERE workflow = ?2 AND seq BETWEEN ?3 AND ?4 AND (?1 IS NULL OR state = ?1)
+ORDER BY seq DESC LIMIT ?5;
+
+-- name: find_waiting_runs
+SELECT seq FROM runs
+WHERE state = 'waiting' AND state = ?1 AND seq BETWEEN ?3 AND ?4
+  AND (?2 IS NULL OR workflow = ?2)
+ORDER BY seq DESC LIMIT ?5;
+
+-- name: find_troubled_runs
+SELECT seq FROM runs
+WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
+  AND (?2 IS NULL OR workflow = ?2)
+ORDER BY seq DESC LIMIT ?5;
+
+-- name: find_running_runs
+SELECT seq FROM runs INDEXED BY runs_running
+WHERE state = 'running' AND state = ?1 AND seq BETWEEN ?3 AND ?4
+  AND (?2 IS NULL OR workflow = ?2)
+ORDER BY seq DESC LIMIT ?5;
+
+-- name: find_tagged_runs
+SELECT t.seq FROM run_tags AS t JOIN runs AS r ON r.seq = t.seq
+WHERE t.tag = ?6 AND t.seq BETWEEN ?3 AND ?4
+  AND (?1 IS NULL OR r.state = ?1) AND (?2 IS NULL OR r.workflow = ?2)
+ORDER BY t.seq DESC LIMIT ?5;
+
+-- name: find_runs_by_id
+SELECT seq FROM runs
+WHERE id >= ?6 AND id < ?7 AND seq BETWEEN ?3 AND ?4
+  AND (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2)
+ORDER BY id DESC LIMIT ?5;
+
+-- name: find_runs_by_text
+-- Among the newest ?7 of those that failed or were cancelled.
+SELECT seq FROM (
+  SELECT seq, state, workflow, error, reason FROM runs
+  WHERE state IN ('failed', 'cancelled') AND seq BETWEEN ?3 AND ?4 ORDER BY seq DESC LIMIT ?7)
+WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2)
+  AND (instr(lower(error), ?6) OR instr(lower(reason), ?6))
+ORDER BY seq DESC LIMIT ?5;
+
+-- name: runs_by_seq
+SELECT id, workflow, worker_group, state, attempt, strikes, retries, priority, created_at, run_at,
+       started_at, finished_at, expires_at, unique_key, payload, result, error, reason, worker_id,
+       tags
+FROM runs WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC;
+
+-- name: brief_runs_by_seq
+SELECT id, workflow, worker_group, state, attempt, strikes, retries, priority, created_at, run_at,
+       started_at, finished_at, expires_at, unique_key, 'null', NULL,
+       json_remove(error, '$.traceback'), reason, worker_id, tags
+FROM runs WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC;
+
+-- name: seq_of_run
+SELECT seq FROM runs WHERE id = ?;
+
+-- name: run_from_seq
+SELECT seq, created_at FROM runs WHERE seq >= ? ORDER BY seq LIMIT 1;
+
+-- name: last_run
+SELECT max(seq) FROM runs;
+
+-- name: insert_tag
+INSERT INTO run_tags (tag, seq) VALUES (?, ?) ON CONFLICT DO NOTHING;
+
+-- ---- counts -----------------------------------------------------------------------------------
+
+-- name: count_runs_from
+SELECT count(*), max(seq) FROM runs WHERE seq > ?;
+
+-- name: count_pending_runs
+SELECT (SELECT count(*) FROM runs WHERE state = 'pending' AND run_at IS NULL AND isolated = 0)
+     + (SELECT count(*) FROM runs WHERE state = 'pending' AND run_at IS NULL AND isolated = 1)
+     + (SELECT count(*) FROM runs WHERE state = 'pending' AND run_at IS NOT NULL);
+
+-- name: count_running_runs
+SELECT count(*) FROM runs WHERE state = 'running';
+
+-- name: count_waiting_runs
+SELECT count(*) FROM runs WHERE state = 'waiting';
+
+-- name: count_troubled_runs
+SELECT state, count(*) FROM runs WHERE state IN ('failed', 'cancelled') GROUP BY state;
+
+-- name: count_runs_of_workflow
+SELECT state, count(*) FROM runs WHERE workflow = ? GROUP BY state;
+
+-- ---- one run ----------------------------------------------------------------------------------
+
+-- name: insert_pass
+INSERT INTO passes (run_id, at, worker_id, attempt) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: passes_of_run
+SELECT at, worker_id, attempt FROM passes WHERE run_id = ? ORDER BY at LIMIT ?;
+
+-- name: step_lines
+SELECT seq, name, kind, outcome, attempt, started_at, finished_at, coalesce(length(value), 0)
+FROM steps WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?;
+
+-- ---- workflows --------------------------------------------------------------------------------
+
+-- name: count_runs_between
+SELECT count(*) FROM runs WHERE workflow = ? AND seq >= ? AND seq < ?;
+
+-- name: count_waiting_of_workflow
+SELECT count(*) FROM runs INDEXED BY runs_waiting WHERE state = 'waiting' AND workflow = ?;
+
+-- name: newest_of_workflow
+SELECT state, created_at, started_at, finished_at FROM runs
+WHERE workflow = ? ORDER BY seq DESC LIMIT ?;
+
+-- ---- the system -------------------------------------------------------------------------------
+
+-- name: due_things
+SELECT * FROM (
+  SELECT run_at, 'run', id, workflow FROM runs
+  WHERE state = 'pending' AND run_at IS NOT NULL ORDER BY run_at LIMIT ?1)
+UNION ALL
+SELECT * FROM (
+  SELECT deadline, kind, run_id, name FROM event_waiters
+  WHERE deadline IS NOT NULL ORDER BY deadline, seq LIMIT ?1)
+UNION ALL
+SELECT * FROM (
+  SELECT expires_at, 'timeout', id, workflow FROM runs
+  WHERE expires_at IS NOT NULL AND state IN ('pending', 'running', 'waiting')
+  ORDER BY expires_at LIMIT ?1)
+UNION ALL
+SELECT * FROM (
+  SELECT t.at, CASE WHEN t.people IS NULL THEN 'reminder' ELSE 'escalation' END, a.run_id, a.name
+  FROM approval_timers AS t JOIN approvals AS a ON a.seq = t.approval ORDER BY t.at LIMIT ?1);
+
+-- name: count_events
+SELECT count(*) FROM events;
+
+-- name: count_approvals
+SELECT count(*) FROM approvals;
