@@ -12,18 +12,21 @@ WHAT_TO_TRY = """
   The shop is open.
 
     {web}/         place an order; send the 240 open ones to fulfilment
-    {web}/admin    approve or reject the orders over € 50,000
+    {web}/mail     what a mail program would show: Ana and Ben are asked by mail
+    {web}/admin    the shop's own page: approve or reject the orders over € 50,000
+    {pages}         tako's own pages: the same, with the record of each
 
   Try this
     1. Order a grand piano. It is paid, then it waits: its worker process ends 3 s later.
     2. Stop all of it with Ctrl-C, or kill -9 it, and `make demo` again: the order still waits.
-    3. Click Approve. A new worker ships it, and the card is not charged again.
-    4. Click Approve twice, or order with one of the test cards.
+    3. Open the link in Ana's mail and click Approve. A new worker ships it, and the card is not
+       charged again.
+    4. Open Ben's link, or click Reject on the shop's page: it is decided, and they say by whom.
 
   In another terminal
     cd {here}
-    {tako} waits        who waits, for what, until when
-    {tako} runs list    every run
+    {tako} approvals list    what is asked, of whom, until when
+    {tako} runs list         every run
 
   With SHOP_APPROVAL_TIMEOUT=20 before `make demo`, an order is held after 20 s without a decision.
 
@@ -52,7 +55,10 @@ def show(dev: Dev) -> int:
     try:
         dev.start()
         command = relpath(Path(sys.executable).with_name("tako"), HERE)
-        print(WHAT_TO_TRY.format(web=dev.web, here=relpath(HERE), tako=command), flush=True)
+        print(
+            WHAT_TO_TRY.format(web=dev.web, pages=dev.tako, here=relpath(HERE), tako=command),
+            flush=True,
+        )
         return dev.wait()
     except KeyboardInterrupt:
         status = dev.stop()

@@ -168,6 +168,30 @@ def test_a_rejected_order_gets_its_money_back_and_cannot_be_approved_any_more(
     assert len(httpx.get(f"{payments.url}/orders/{number}").json()["refunds"]) == 1
 
 
+def link(web: httpx.Client, number: str, person: str) -> str:
+    """The link in the mail that asks this person about the order, once it is there."""
+    asked = rf"<h2>Please decide: Order {number}:[^<]*</h2>\s*<p[^>]*>to {person}@"
+    while (mail := re.search(asked, web.get("/mail").text)) is None:
+        pass
+    (found,) = re.findall(r'href="(http://[^"]+/l/[^"]+)"', mail.string[mail.end() :])[:1]
+    return str(found)
+
+
+@pytest.mark.usefixtures("engine")
+def test_each_admin_is_mailed_a_link_which_sees_what_the_shops_page_decides(
+    web: httpx.Client,
+) -> None:
+    number = place(web)
+    ana, ben = link(web, number, "ana"), link(web, number, "ben")
+    assert ana != ben
+    asked = web.get(ana)
+    assert (asked.status_code, "Concert grand piano" in asked.text) == (200, True)
+    web.post(waits(web, number).format("approve"))
+    reaches(web, number, "shipped")
+    late = web.get(ben)
+    assert (late.status_code, "Already decided" in late.text) == (410, True)
+
+
 @pytest.mark.usefixtures("engine")
 def test_nobody_approves_what_they_have_ordered(web: httpx.Client) -> None:
     number = place(web, customer="Ana", email="ana@shop.example")

@@ -62,8 +62,7 @@ def what_to_approve(order: Order) -> str:
     """What an admin has to know, in Markdown."""
     return (
         f"**{order.customer}** ({order.email}) has ordered and paid:\n\n"
-        f"| item | total | placed |\n|---|--:|---|\n"
-        f"| {order.item} | € {order.total:,} | {order.placed_at:%d %b %Y, %H:%M} UTC |\n\n"
+        f"- {order.item}, **€ {order.total:,}**\n\n"
         "Approved, it is shipped at once. Rejected, the money goes back."
     )
 

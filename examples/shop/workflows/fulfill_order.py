@@ -52,6 +52,8 @@ async def get_approval(step: Step, order: Order) -> None:
         exclude=[order.email],  # nobody approves what they have ordered
         timeout=APPROVAL_TIMEOUT,
         on_timeout="none",
+        remind=[APPROVAL_TIMEOUT / 2],
+        notify=["mail"],
     )
     if decision is None:
         await stop(step, order, Status.HELD, "approval timed out: order held")
