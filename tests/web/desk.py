@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import tako
-from tako import approvals, links
+from tako import Handle, approvals, links
 from tako.model import Approval
 from tests.support import AppFixture, ServerProcess, free_port, make_app, server, wait_until
 
@@ -135,8 +135,8 @@ class Desk:
         async def there() -> list[Approval]:
             return await approvals.list("all", run_id=run_id)
 
-        found = asyncio.run(wait_until(there, what=f"an approval of run {run_id}"))
-        return next(iter(found))
+        found: list[Approval] = asyncio.run(wait_until(there, what=f"an approval of {run_id}"))
+        return found[0]
 
     def link(self, approval: Approval, person: str = "ana", **options: Any) -> str:
         """The address that this person gets."""

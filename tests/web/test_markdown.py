@@ -75,7 +75,7 @@ def test_nothing_that_does_anything_survives(text: str) -> None:
 
 
 def test_an_image_is_its_description() -> None:
-    assert '<span class="image">a cat</span>' in to_html("![a *cat*](https://e.example/c.png)")
+    assert '<span class="image">Image: a cat</span>' in to_html("![a *cat*](https://e.example/c.png)")
 
 
 def test_a_table_is_aligned_by_class_since_the_policy_forbids_inline_styles() -> None:
@@ -91,7 +91,7 @@ def test_headings_begin_below_the_title_of_the_page() -> None:
 
 @pytest.mark.parametrize("text", ["שלום", "- مرحبا", "> שלום", "|سلام|\n|-|\n|x|"])
 def test_every_block_finds_its_own_direction(text: str) -> None:
-    blocks = [t for t in Seen(to_html(text)).tags if t[0] in ("p", "li", "blockquote", "th", "td")]
+    blocks = [t for t in Seen(to_html(text)).tags if t[0] in ("p", "ul", "blockquote", "th", "td")]
     assert blocks
     assert all(attributes.get("dir") == "auto" for _, attributes in blocks)
 

@@ -18,7 +18,10 @@ from markupsafe import Markup, escape
 LONGEST = 100_000  # characters; more is shown as it is written, since parsing would take seconds
 
 _SCHEMES = {"http", "https", "mailto"}
-_BLOCKS = {"paragraph_open", "heading_open", "list_item_open", "blockquote_open"}
+_BLOCKS = {
+    *("paragraph_open", "heading_open", "blockquote_open"),
+    *("bullet_list_open", "ordered_list_open"),
+}
 _CELLS = {"th_open", "td_open"}
 
 
@@ -46,7 +49,7 @@ def _tame(token: Token) -> None:
 class _Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         alt = self.renderInlineAsText(tokens[idx].children or [], options, env)
-        return f'<span class="image">{escape(alt or "image")}</span>'
+        return f'<span class="image">Image: {escape(alt or "without a description")}</span>'
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         token = tokens[idx]

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from tako.web import csrf
+from tako.web.forms import label_of
 
 HERE = Path(__file__).parent.parent
 STATIC = HERE / "static"
@@ -72,6 +73,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["time"] = time_tag
+    environment.filters["label"] = label_of
     return environment
 
 

@@ -13,6 +13,8 @@ from tako.durations import format_ms
 from tako.model import Actor, Answer, Approval, ApprovalState, AuditRow
 from tako.people import GROUP, Directory
 from tako.voting import ANYONE, VETO, answer_of, why_not
+from tako.web import forms
+from tako.web.forms import Field, leaves
 
 DOORS = {
     "page": "on these pages",
@@ -21,6 +23,7 @@ DOORS = {
     "cli": "on the command line",
     "python": "from Python",
 }
+_SAID = {"true": "yes", "false": "no"}  # of a check box
 _AT_DEADLINE = {
     "reject": "Without an answer by then it counts as rejected.",
     "approve": "Without an answer by then it counts as approved.",
@@ -63,6 +66,13 @@ def names_of(people: Directory, names: Iterable[str]) -> str:
     """ "Ana, Bo and Cy"."""
     said = [name_of(people, name) for name in names]
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+
+
+def filled(form: Field, value: str) -> list[tuple[str, str]]:
+    """What somebody filled in: labels and texts, without what was left blank."""
+    texts = forms.texts(form, msgspec.json.decode(value))
+    shown = ((leaf, texts.get(leaf.name)) for leaf in leaves(form))
+    return [(leaf.label, _SAID.get(text, text)) for leaf, text in shown if text]
 
 
 def consequence(approval: Approval, answer: str) -> str:
