@@ -1,7 +1,9 @@
 """What people are told of an approval: the words of a message, and what functions of users get."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 
 from tako.decision import BY_TIME
 from tako.model import Approval
@@ -9,6 +11,8 @@ from tako.model import Approval
 ASKING = frozenset({"asked", "reminded", "escalated", "changed"})
 """The kinds of notices that want an answer. The others tell an outcome."""
 
+_URL = re.compile(r"https?://[^\s<>]+")
+_INDENT = re.compile(r"(?m)^ +")
 _SUBJECTS = {
     "asked": "Please decide: {title}",
     "reminded": "Reminder, please decide: {title}",
@@ -74,6 +78,13 @@ class Notice:
             f"Asked by workflow {self.approval.workflow}, run {self.approval.run_id}.",
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+    @property
+    def html(self) -> str:
+        """`text` as HTML: escaped, with links that can be clicked."""
+        linked = _URL.sub(r'<a href="\g<0>">\g<0></a>', escape(self.text.strip()))
+        indented = _INDENT.sub(lambda found: "&nbsp;" * len(found[0]), linked)
+        return indented.replace("\n", "<br/>\n")
 
     def _wanted(self) -> list[str]:
         approval, url = self.approval, self.url

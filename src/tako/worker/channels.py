@@ -77,7 +77,8 @@ def send_by_url(url: str, notice: Notice) -> None:
         sender = apprise.Apprise()
         if not sender.add(url):
             raise NotSent(f"Apprise does not understand the URL: {said}")
-        if not sender.notify(notice.text, notice.subject, body_format=apprise.NotifyFormat.TEXT):
+        # From HTML Apprise makes what each service takes: HTML, Markdown with escapes, or text.
+        if not sender.notify(notice.html, notice.subject, body_format=apprise.NotifyFormat.HTML):
             raise NotSent(f"Apprise could not send it: {said}")
 
 
