@@ -18,7 +18,7 @@ def server(
 ) -> None:
     """Run the engine until SIGTERM or Ctrl-C; it drains its workers, then exits.
 
-    It listens on a unix socket in each app's data folder, and on nothing else.
+    It listens on a unix socket in each app's data folder; on a port too for those with a [web].
     """
     from tako.server.zygote import start
 
