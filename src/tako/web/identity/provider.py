@@ -117,6 +117,7 @@ class Provider:
             redirect_uri=self._callback,
             code_challenge_method="S256",
             timeout=TIMEOUT,
+            leeway=0,  # the access token is used at once, however short it lives
         )
         try:
             async with client:
@@ -124,7 +125,7 @@ class Provider:
         except OAuthError as error:
             said = f"{error.error} {error.description or ''}".strip()
             raise ProviderRefused(f"The identity provider said: {said[:300]}") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             issuer = self._config.issuer
             raise ProviderAway(f"the identity provider {issuer}: {_what(error)}") from error
 
@@ -193,7 +194,7 @@ class Provider:
 
 
 async def _get(client: AsyncOAuth2Client, url: str, kind: type[Any]) -> Any:
-    response = await client.get(url, withhold_token=True)
+    response = await client.request("GET", url, withhold_token=True)
     response.raise_for_status()
     return msgspec.json.decode(response.content, type=kind)
 
