@@ -8,6 +8,7 @@ from typing import Any
 from tako.audit import START, check_end, verify
 from tako.commands import (
     ClaimedRun,
+    Command,
     Delegate,
     Error,
     ListApprovals,
@@ -28,6 +29,15 @@ DAY = 24 * HOUR
 
 MAIL = Channel("name", "mail", True)  # each person with a link of their own
 SLACK = Channel("url", "slack://x/y/z", False)  # one message for all who read it
+
+FORM = json.dumps(
+    {
+        "type": "object",
+        "properties": {"cents": {"type": "integer"}, "why": {"type": "string"}},
+        "required": ["cents"],
+        "additionalProperties": False,
+    }
+)
 
 STAFF = (
     Person(id="ana", email="ana@shop.test", aliases=("a.silva",), groups=("finance",)),
@@ -57,7 +67,10 @@ class Office(Driver):
         start = {key: options.pop(key) for key in ("workflow", "group") if key in options}
         run = self.start(**start)
         question = asking(run, approval_id, **options)
-        batch = [question, *([Park(run.id, run.lease_id, [question.name])] if parked else [])]
+        batch: list[Command] = [
+            question,
+            *([Park(run.id, run.lease_id, [question.name])] if parked else []),
+        ]
         for reply in self.batch(*batch):
             assert not isinstance(reply, Error), reply
         return run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tako.commands import Cancel, Decided, Error, Exists, Remind, Tick, Told
+from tako.commands import Cancel, Command, Decided, Error, Exists, Remind, Tick, Told
 from tako.model import Channel, Escalation, Moment, Question
 from tako.store import questions
 from tests.store.asking import actor, asking, deciding, record
@@ -54,7 +54,9 @@ def test_answer_and_deadline_in_one_batch_have_one_winner(
 ) -> None:
     run = office.ask(timeout=HOUR)
     office.now = DEADLINE
-    batch = [deciding(office), Tick()] if answer_first else [Tick(), deciding(office)]
+    batch: list[Command] = (
+        [deciding(office), Tick()] if answer_first else [Tick(), deciding(office)]
+    )
     replies = office.batch(*batch)
     assert isinstance(replies[0 if answer_first else 1], Error)
     assert office.outcome() == ("expired", "reject", None)
