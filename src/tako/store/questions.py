@@ -114,7 +114,7 @@ def insert(tx: Transaction, c: Ask, workflow: str, group: str, deadline: int | N
         *(seq, c.approval_id, c.run_id, c.name, workflow, group),
         *(text, schema_id, digest_of(question), tx.now, deadline),
     )
-    ask_also(tx, seq, deadline, question.to or (ANYONE,))
+    _ask(tx, seq, deadline, question.to or (ANYONE,), added=False)
     for when in question.remind:
         at = moment(tx.now, deadline, when)
         if at is not None and at > tx.now:
@@ -142,27 +142,21 @@ def change(tx: Transaction, found: Found, question: Question) -> Found:
     tx.db.run("change_approval", text, schema_id, digest_of(question), found.seq)
     before = found.approval
     if before.question.to != question.to:
-        added = _added(tx, before)
-        for name in before.question.to or (ANYONE,):
-            if (who := tx.people.canonical(name)) not in added:
-                tx.db.run("delete_asked", found.seq, who)
-        ask_also(tx, found.seq, before.deadline, question.to or (ANYONE,))
+        tx.db.run("delete_asked", found.seq)
+        _ask(tx, found.seq, before.deadline, question.to or (ANYONE,), added=False)
     return find(tx, before.id)
 
 
-def _added(tx: Transaction, approval: Approval) -> set[str]:
-    """Who was asked besides, by a delegation or an escalation that has been."""
-    added = {to for _, to in approval.delegated}
-    for step in approval.question.escalate:
-        at = moment(approval.asked_at, approval.deadline, step.when)
-        if at is not None and at <= tx.now:
-            added.update(tx.people.canonical(name) for name in step.to)
-    return added
-
-
 def ask_also(tx: Transaction, seq: int, deadline: int | None, names: tuple[str, ...]) -> None:
+    """Beside those of the question, whatever becomes of it: by an escalation or a delegation."""
+    _ask(tx, seq, deadline, names, added=True)
+
+
+def _ask(
+    tx: Transaction, seq: int, deadline: int | None, names: tuple[str, ...], *, added: bool
+) -> None:
     due = 2**63 - 1 if deadline is None else deadline
-    rows = [(seq, tx.people.canonical(name), due) for name in names]
+    rows = [(seq, tx.people.canonical(name), due, added) for name in names]
     tx.db.run_many("insert_asked", rows)
 
 

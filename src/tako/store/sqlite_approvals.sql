@@ -32,13 +32,15 @@ UPDATE approvals SET state = ?, outcome = ?, decided_by = ?, decided_at = ?, cha
 WHERE seq = ? AND state = 'open';
 
 -- name: insert_asked
-INSERT INTO asked (approval, who, due) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
+INSERT INTO asked (approval, who, due, added) VALUES (?, ?, ?, ?)
+ON CONFLICT (approval, who) DO UPDATE SET added = max(added, excluded.added);
 
 -- name: asked_of_approval
 SELECT who FROM asked WHERE approval = ?;
 
 -- name: delete_asked
-DELETE FROM asked WHERE approval = ? AND who = ?;
+-- Those of the question; who was added stays.
+DELETE FROM asked WHERE approval = ? AND NOT added;
 
 -- name: close_asked
 UPDATE asked SET open = 0 WHERE approval = ?;

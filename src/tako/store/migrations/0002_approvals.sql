@@ -75,6 +75,7 @@ CREATE TABLE asked (
   who TEXT NOT NULL,
   due INTEGER NOT NULL,                -- as the approval's
   open INTEGER NOT NULL DEFAULT 1,
+  added INTEGER NOT NULL,              -- 1: by an escalation or a delegation; the question may change
   PRIMARY KEY (approval, who)
 ) WITHOUT ROWID;
 
