@@ -159,6 +159,12 @@ class Desk:
         return Handle(approval.run_id).result_sync(timeout=20)
 
 
+def is_open(desk: Desk, approval: Approval) -> bool:
+    """Whether nobody has answered it."""
+    now = desk.now(approval)
+    return now.state == "open" and now.answers == ()
+
+
 @contextmanager
 def desk(folder: Path, *, web: str = "", toml: str = "") -> Iterator[Desk]:
     """A server for the length of a test or a module; this process is its client."""
