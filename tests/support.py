@@ -139,6 +139,8 @@ class ServerProcess:
 
     def clean_up(self) -> None:
         """Leave no process behind, whatever the test did."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -164,6 +166,7 @@ def start_server(
     arguments: Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
     wait: bool = True,
+    stdin: int = subprocess.DEVNULL,
 ) -> ServerProcess:
     """Start `tako server` on these apps; the caller stops it (`server` does both)."""
     log_path = apps[0].dir.parent / f"{command}.log"
@@ -173,7 +176,7 @@ def start_server(
             [sys.executable, "-m", "tako.cli", command, *_or_folders(arguments, apps)],
             env=apps[0].env | mark | dict(env or {}),
             cwd=apps[0].dir.parent,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

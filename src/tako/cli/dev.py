@@ -25,6 +25,7 @@ def dev(
     """Run the engine and the app's own commands, until Ctrl-C.
 
     Workers go away after 3 s without work, and when the code is edited: the next run has it.
+    What runs ask of people is shown, and can be answered by typing: "approve ab12".
     """
     import os
 
@@ -65,13 +66,19 @@ async def _serve(
     import asyncio
 
     from tako.cli.devtools.commands import Command
+    from tako.cli.devtools.desk import Desk
     from tako.cli.devtools.output import read_lines
+    from tako.cli.devtools.typed import follow
+    from tako.reach import configure
     from tako.server import Server
 
     read, write = pipe
     workers = await read_lines(read, printer.worker_line)
     server = Server([app], zygote=zygote, output=write)
     printer.on_closed = server.ask_to_stop
+    configure(app=app.dir)
+    desk = Desk(app, printer)
+    server.apps[0].on_asked = desk.asked
     commands = [Command(n, c, app, printer, guard) for n, c in app.dev.commands.items()]
     watching: list[asyncio.Task[None]] = []
 
@@ -80,12 +87,15 @@ async def _serve(
         for command in commands:
             command.start()
         watching.append(asyncio.ensure_future(_follow_edits(app, server, printer)))
+        desk.open()
+        follow(desk.typed)
 
     try:
         await server.serve_forever(on_ready=ready)
     finally:  # the workers are gone by now: they may have needed what the commands serve
         for task in watching:
             task.cancel()
+        await desk.close()
         await asyncio.gather(*(command.stop() for command in commands))
         await asyncio.gather(*watching, return_exceptions=True)
         workers.close()

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from tako.clock import monotonic
 from tako.commands import (
+    Ask,
     Claim,
     ClaimedRun,
     Command,
@@ -27,6 +29,7 @@ from tako.commands import (
     Spread,
     Stop,
     Tick,
+    Waiting,
     WorkflowList,
 )
 from tako.config import AppConfig
@@ -57,6 +60,8 @@ class AppServer:
 
     def __init__(self, config: AppConfig, spawner: Spawner) -> None:
         self.config = config
+        # Told the id of each question to people; of one that was asked before, an unknown one.
+        self.on_asked: Callable[[str], None] | None = None
         self._spawner = spawner
         self._peers: set[Peer] = set()
         self._tasks = Tasks()
@@ -126,6 +131,8 @@ class AppServer:
             MintLink: self._record.minted,
             PruneAudit: self._record.pruned,
         }
+        if self.on_asked is not None:
+            self._batch.hooks[Ask] = self._asked
 
     async def _take_over(self) -> None:
         """Go on from where an earlier server was: its workers may still be there."""
@@ -268,6 +275,11 @@ class AppServer:
     ) -> Reply | None:
         if type(reply) is WorkflowList:
             return WorkflowList(reply.workflows, reply.broken + self.catalogue.problems())
+        return reply
+
+    def _asked(self, _peer: Peer | None, _number: int, c: Ask, reply: Reply) -> Reply:
+        if type(reply) is Waiting and self.on_asked is not None:
+            self.on_asked(c.approval_id)
         return reply
 
     # --- effects
