@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -104,16 +105,20 @@ def test_it_is_a_working_day_as_many_of_them_later_and_at_the_same_time_of_day(
 # --- what cannot be
 
 
+HALF: Any = 2.5
+TEXT: Any = "17:00"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Workdays(0, zone=BERLIN), "days must be 1 to 1000, not 0"),
-        (lambda: Workdays(2.5, zone=BERLIN), "days must be a whole number, not 2.5"),  # type: ignore[arg-type]
+        (lambda: Workdays(HALF, zone=BERLIN), "days must be a whole number, not 2.5"),
         (lambda: Workdays(True, zone=BERLIN), "days must be a whole number, not True"),
         (lambda: Workdays(1, zone="Berlin"), "'Berlin' is no time zone"),
         (lambda: Workdays(1, zone="../passwd"), "'../passwd' is no time zone"),
         (lambda: Workdays(1, zone="Europe"), "'Europe' is no time zone"),
-        (lambda: Workdays(1, zone=BERLIN, at="17:00"), "at must be a datetime.time"),  # type: ignore[arg-type]
+        (lambda: Workdays(1, zone=BERLIN, at=TEXT), "at must be a datetime.time"),
         (lambda: Workdays(1, zone=BERLIN, at=time(17, tzinfo=UTC)), "give it no timezone"),
         (lambda: Workdays(1, zone=BERLIN, holidays="XX").after(0), "there is no calendar 'XX'"),
         (lambda: Workdays(1, zone=BERLIN, holidays="DE-XX").after(0), "no calendar 'DE-XX'"),

@@ -173,7 +173,8 @@ async def asked(run_id: str, name: str = "ok", *, but: str = "") -> Approval:
         found = await approvals.list(run_id=run_id)
         return next((a for a in found if a.name == name and a.id != but), None)
 
-    return await wait_until(there, 15.0, f"approval {name!r} of {run_id}")  # type: ignore[no-any-return]
+    found: Approval = await wait_until(there, 15.0, f"approval {name!r} of {run_id}")
+    return found
 
 
 # --- asked and answered
