@@ -133,7 +133,7 @@ def _doors(path: Path, file: _File) -> dict[str, Any]:
 
 def _checked(path: Path, web: WebConfig) -> WebConfig:
     host, _, port = web.listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise ConfigError(f'{path}: web.listen: expected "host:port", got {web.listen!r}')
     for kind in ("oidc", "proxy"):
         if web.auth == kind and getattr(web, kind) is None:

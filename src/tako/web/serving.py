@@ -13,7 +13,7 @@ from tako.web import build
 
 _GRACE = 5  # s that answers have to be finished in when the server stops
 _HEAD = 64 * 1024  # bytes of a request's head
-_CONNECTIONS = 1000
+_CONNECTIONS = 5000
 
 
 async def serve(config: AppConfig, listening: socket.socket, stop: asyncio.Event) -> None:

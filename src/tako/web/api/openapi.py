@@ -51,7 +51,7 @@ def document(config: AppConfig) -> dict[str, Any]:
         "info": {"title": f"tako: {config.name}", "version": "1"},
         "servers": [{"url": config.web.base}] if config.web else [],
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": _schemes()},
+        "components": {"schemas": components, "securitySchemes": _schemes(config)},
         "security": [{"token": []}, {"session": []}],
     }
 
@@ -120,9 +120,11 @@ def _response(route: Route, status: int, shapes: dict[type, dict[str, Any]]) -> 
     return {"description": said, "content": {media: {"schema": shapes[kind]}}}
 
 
-def _schemes() -> dict[str, Any]:
-    roles = ", ".join(Role)
+def _schemes(config: AppConfig) -> dict[str, Any]:
+    secure = config.web is not None and config.web.base.startswith("https:")
+    cookie = "__Host-tako_session" if secure else "tako_session"
+    scopes = ", ".join(Role)
     return {
-        "token": {"type": "http", "scheme": "bearer", "description": f"Scopes: {roles}"},
-        "session": {"type": "apiKey", "in": "cookie", "name": "tako_session"},
+        "token": {"type": "http", "scheme": "bearer", "description": f"Scopes: {scopes}"},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie},
     }
