@@ -35,9 +35,9 @@ PEOPLE = """
 ASKS = """
     from note import note
     from tako import Step, workflow
-    from telling import tell, tell_async, tell_badly
+    import telling
 
-    FUNCTIONS = {"tell": tell, "tell_async": tell_async, "tell_badly": tell_badly}
+    FUNCTIONS = {name: fn for name, fn in vars(telling).items() if name.startswith("tell")}
 
     @workflow("asks")
     async def asks(payload: dict, step: Step) -> str | None:
@@ -60,6 +60,13 @@ TELLING = """
     async def tell_async(notice: Notice) -> None:
         await asyncio.sleep(0)
         note(f"async {notice.kind} {notice.person.id}")
+
+    def tell_deadly(notice: Notice) -> None:
+        once = Path(__file__).parent / "died"
+        if not once.exists():
+            once.touch()
+            os.kill(os.getpid(), 9)
+        note(f"survived {notice.person.id}")
 
     def tell_badly(notice: Notice) -> None:
         if not (Path(__file__).parent / "mended").exists():
@@ -214,6 +221,20 @@ async def test_a_function_that_raises_is_tried_again_and_its_error_is_on_record_
     assert "telling:tell_badly raised" in log and 'raise OSError(f"cannot open' in log
     assert "/l/(link)" in log
     assert re.findall(r"/l/[\w.-]{8,}", log) == []
+
+
+async def test_a_function_that_kills_its_worker_takes_nothing_along(start: Start) -> None:
+    scene = start(FILES, toml=QUICK)
+    run = await tako.enqueue("asks", {"notify": ["tell_deadly"], "to": ["ana", "bo"]})
+    approval = await asked(run)
+    await recorded(approval, "told", times=2)
+    assert sorted(line for line in scene.notes() if line != "pass") == [
+        "survived ana",
+        "survived bo",
+    ]
+    await approvals.approve(approval.id, by="bo")
+    assert await run.result(timeout=15) == "approve"
+    assert (await run.status()).attempt == 1
 
 
 async def test_who_has_no_mail_address_cannot_be_told_and_that_is_final(start: Start) -> None:
