@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from tako import cli
+from tako.asking import Asking
 from tako.cli.exits import EXITS
 from tako.config import (
     ApprovalsConfig,
@@ -161,6 +162,14 @@ def test_every_public_name_that_is_no_error_is_on_the_page_of_the_api() -> None:
 
 def _is_error(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, BaseException)
+
+
+def test_every_option_of_an_approval_is_in_its_table_and_no_other() -> None:
+    page = (ROOT / "docs" / "approvals.md").read_text()
+    table = page.partition("| option | default | |")[2].partition("\n\n")[0]
+    documented = re.findall(r"(?m)^\| `(\w+)` \|", table)
+    assert documented[0] == "name"
+    assert set(documented[1:]) == {"title", "form", "on_timeout", *Asking.__annotations__}
 
 
 # --- tests that pages name, and links
