@@ -1,6 +1,5 @@
 """An app whose workflow asks whatever a test wants, with its links and pages on a real port."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 import tako
 from tako import Handle, approvals, links
+from tako.connections import run_sync
 from tako.model import Approval
 from tests.support import AppFixture, ServerProcess, free_port, make_app, server, wait_until
 
@@ -49,7 +49,12 @@ WORKFLOWS = """
         why: str = ""
 
 
-    FORMS = {"order": Order, "amount": Amount, None: None}
+    @dataclass
+    class Code:
+        code: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="Three capitals")]
+
+
+    FORMS = {"order": Order, "amount": Amount, "code": Code, None: None}
 
 
     @workflow("ask")
@@ -123,10 +128,10 @@ class Desk:
         self._write_title(title)
         tako.signal_sync("change", None)
 
-        def changed() -> bool:
-            return self.now(approval).question.title == title
+        async def changed() -> bool:
+            return (await approvals.get(approval.id)).question.title == title
 
-        asyncio.run(wait_until(changed, what=f"the title {title!r}"))
+        run_sync(wait_until(changed, what=f"the title {title!r}"))
 
     def _write_title(self, title: str) -> None:
         (self.app.dir / "workflows" / "title.txt").write_text(title)
@@ -135,7 +140,7 @@ class Desk:
         async def there() -> list[Approval]:
             return await approvals.list("all", run_id=run_id)
 
-        found: list[Approval] = asyncio.run(wait_until(there, what=f"an approval of {run_id}"))
+        found: list[Approval] = run_sync(wait_until(there, what=f"an approval of {run_id}"))
         return found[0]
 
     def link(self, approval: Approval, person: str = "ana", **options: Any) -> str:
