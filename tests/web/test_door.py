@@ -246,8 +246,8 @@ def test_without_its_engine_it_says_so_and_with_it_again_it_works(tmp_path: Path
             headers = {"host": "localhost"}
             assert api.get("/api/me", headers=headers).status_code == 200
             here.server.terminate()
-            for path in ("/api/me", "/api/runs", "/health"):
-                said = api.get(path, headers=headers)
+            sent = api.post("/api/signal", json={"event": "x"}, headers=headers)
+            for said in (sent, api.get("/health", headers=headers)):
                 problem(said, 503, "unavailable")
                 assert int(said.headers["retry-after"]) > 0
             with server(here.app):
