@@ -14,7 +14,18 @@ from typing import Any
 import uvloop
 
 from bench import report
-from bench.families import broadcast, imports, killed, parked, resume, runs, signals, steps, wake
+from bench.families import (
+    approvals,
+    broadcast,
+    imports,
+    killed,
+    parked,
+    resume,
+    runs,
+    signals,
+    steps,
+    wake,
+)
 from bench.figures import Row
 from bench.floors import Floors
 from bench.rig import Bench
@@ -39,6 +50,9 @@ FAMILIES: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "import": imports.measure,
     "broadcast": broadcast.measure,
     "resume": resume.measure,
+    "click": approvals.clicked,
+    "approvals": approvals.a_second,
+    "crowded": approvals.crowded,
 }
 
 

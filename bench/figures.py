@@ -58,6 +58,7 @@ class Figure:
 _SINGLE = "raw single-row commits/s"
 _BATCHED = "raw 100-row batched inserts/s"
 _HOPS = "2 socket round trips and 2 commits"
+_CLICK = "an HTTP request to the engine, a socket round trip and 2 commits"
 _EXEC = "python -c 'import asyncio, msgspec'"
 
 _ALL = [
@@ -146,6 +147,29 @@ _ALL = [
         "3 rows for each, as raw batched inserts",
     ),
     Figure("broadcast: longest hold-up of another command", "ms", 50),
+    Figure("click to finished, 100,000 open, p50", "ms", 10, _CLICK),
+    Figure("click to finished, 100,000 open, p99", "ms", 25, _CLICK),
+    Figure(
+        "approvals asked, run enqueued to parked",
+        "approvals/s",
+        1_500,
+        _BATCHED,
+        higher=True,
+    ),
+    Figure(
+        "approvals answered, to the last run's end",
+        "approvals/s",
+        1_500,
+        _BATCHED,
+        higher=True,
+    ),
+    Figure(
+        "an answer's way to its reply, 100,000 open, p50",
+        "ms",
+        1.5,
+        "the same with 100 open",
+        by_ratio=True,
+    ),
     Figure("resume of a run with 10,000 saved steps", "ms", 300, "raw: read 10,000 rows, decode"),
 ]
 FIGURES = {figure.name: figure for figure in _ALL}

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -40,6 +41,12 @@ async def until(there: Callable[[], Any], what: str, within: float = 30.0) -> An
             raise TimeoutError(f"not within {within:.0f} s: {what}")
         await asyncio.sleep(0.005)
     return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _field(path: Path, name: str) -> int:

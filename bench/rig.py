@@ -62,6 +62,7 @@ class Bench:
         concurrency: int = 100,
         idle: str = "60s",
         start: str = "fork",
+        web: str = "",
     ) -> App:
         """A fresh copy of ``bench/apps/<source>`` with these settings of its only group."""
         self._apps += 1
@@ -69,7 +70,7 @@ class Bench:
         shutil.copytree(_APPS / source, app.dir, ignore=shutil.ignore_patterns("__pycache__"))
         group = f"workers = {workers}\nconcurrency = {concurrency}\n"
         group += f'idle_timeout = "{idle}"\nstart = "{start}"\n'
-        text = f'name = "bench"\ndata_dir = "data"\n[groups.default]\n{group}'
+        text = f'name = "bench"\ndata_dir = "data"\n[groups.default]\n{group}{web}'
         (app.dir / "tako.toml").write_text(text, encoding="utf-8")
         return app
 
