@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -131,7 +132,7 @@ def test_a_file_elsewhere_and_behind_a_link_is_the_one_that_changes(tmp_path: Pa
     (tmp_path / "app" / "link.toml").symlink_to("../real.toml")
     app = make_app(tmp_path, {}, toml='people = "link.toml"\n')
     assert tako(app, "people", "add", "ana").returncode == 0
-    assert (tmp_path / "real.toml").read_text() == "# of many apps\n[ana]\n"
+    assert (tmp_path / "real.toml").read_text() == "# of many apps\n\n[ana]\n"
     assert (tmp_path / "app" / "link.toml").is_symlink()
 
 
@@ -205,14 +206,14 @@ def at_a_terminal(app: AppFixture, typed: list[bytes], *args: str) -> tuple[int,
     os.close(theirs)
     seen = b""
     try:
-        while chunk := os.read(ours, 1000):
+        while select.select([ours], [], [], 20)[0] and (chunk := os.read(ours, 1000)):
             seen += chunk
-            if typed and seen.rstrip().endswith(b":"):
+            if typed and seen.endswith(b": "):
                 os.write(ours, typed.pop(0))
     except OSError:  # what Linux says at the end of a terminal
         pass
     os.close(ours)
-    return process.wait(), seen.decode()
+    return process.wait(20), seen.decode()
 
 
 def test_a_password_in_plain_text_in_the_file_is_told_and_not_used(app: AppFixture) -> None:
