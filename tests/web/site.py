@@ -169,3 +169,22 @@ def ended(api: httpx.Client, run_id: str) -> dict[str, Any]:
 
     found: dict[str, Any] = asyncio.run(wait_until(there, what=f"the end of run {run_id}"))
     return found
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem of a response, which is as RFC 9457 has it."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = response.json()
+    assert found["type"] == f"tako:{code}"
+    assert found["status"] == status
+    assert found["title"] and found["detail"]
+    assert found["instance"] == response.request.url.path
+    return found
+
+
+def enqueue(api: httpx.Client, workflow: str, payload: object = None, **more: Any) -> str:
+    body = {"workflow": workflow, "payload": payload, **more}
+    response = api.post("/api/enqueue", json=body)
+    assert response.status_code == 201, response.text
+    return str(response.json()["run_id"])

@@ -22,8 +22,7 @@ from tests.support import (
     tako_json,
     wait_until,
 )
-from tests.web.site import site
-from tests.web.test_api import problem
+from tests.web.site import problem, site
 
 WEB = ("tako.web", "starlette", "uvicorn", "jinja2", "argon2", "limits")
 LOADED = f"""
@@ -101,8 +100,8 @@ def test_two_apps_in_one_server_have_their_own_doors(tmp_path: Path) -> None:
             "web.proxy.trusted: '*' is neither",
         ),
         (
-            '[roles]\n[web]\nauth="oidc"\noidc={issuer="i",client_id="t",client_secret="${NOT_SET_ANYWHERE}"}',
-            "web.oidc.client_secret: the environment variable NOT_SET_ANYWHERE is not set",
+            '[roles]\n[web]\nauth="oidc"\noidc={issuer="i",client_id="t",client_secret="${UNSET_HERE}"}',
+            "web.oidc.client_secret: the environment variable UNSET_HERE is not set",
         ),
     ],
 )

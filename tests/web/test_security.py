@@ -11,8 +11,7 @@ import pytest
 
 from tako.web.problems import KINDS, Problem
 from tako.web.security import CSP, safe_next
-from tests.web.site import Site, site
-from tests.web.test_api import problem
+from tests.web.site import Site, problem, site
 
 MAX_BODY = 20_000
 
