@@ -33,7 +33,8 @@ from tako.config import (
 from tako.durations import seconds
 from tests.docs.pages import ROOT, blocks, pages
 
-RUNNING, CLI, WHO_WINS = (ROOT / "docs" / f"{n}.md" for n in ("running", "cli", "who-wins"))
+RUNNING, CLI = (ROOT / "docs" / f"{n}.md" for n in ("running", "cli"))
+SHOWN = [ROOT / "docs" / f"{n}.md" for n in ("who-wins", "threats")]  # each row by a test
 README = ROOT / "README.md"
 
 TABLES: dict[str, type[Any]] = {
@@ -190,8 +191,11 @@ def test_every_test_that_a_page_names_exists() -> None:
     assert named - known == set()
 
 
-def test_every_row_of_who_wins_names_a_test() -> None:
-    silent = [row for row in rows(WHO_WINS) if not row[-1].startswith("`test_")]
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.name)
+def test_every_row_of_what_wins_or_is_defended_names_a_test(page: Path) -> None:
+    claims = [row for row in rows(page) if len(row) == 3]
+    assert claims
+    silent = [row for row in claims if not row[-1].startswith("`test_")]
     assert [row for row in silent if row[-1] != "test"] == []
 
 

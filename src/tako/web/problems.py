@@ -109,6 +109,12 @@ def _refused(error: Refused) -> Problem:
     return Problem(error.code, str(error), more, status=status)
 
 
+def log_unexpected(method: str, path: str, error: Exception) -> None:
+    """What is to be mended here. The address of a link is a secret."""
+    shown = path if "/l/" not in path else "/l/..."
+    _log.error("%s %s", method, shown, exc_info=error)
+
+
 def _of_http(error: HTTPException) -> Problem:
     code = _BY_STATUS.get(error.status_code, "bad_request")
     return Problem(code, error.detail, headers=error.headers or {}, status=error.status_code)
@@ -144,7 +150,7 @@ def handlers() -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
     async def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if problem.status == 500:
-            _log.error("%s %s", request.method, request.url.path, exc_info=error)
+            log_unexpected(request.method, request.url.path, error)
         return respond(request, problem)
 
     return {TakoError: answer, HTTPException: answer}

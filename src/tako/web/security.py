@@ -1,7 +1,6 @@
 """What holds for every request, whatever door it comes to."""
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from email.utils import formatdate
@@ -13,9 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tako.config import WebConfig
 from tako.errors import TooLarge
-from tako.web.problems import Problem, Trouble, problem_of, respond
-
-_log = logging.getLogger("tako.web")
+from tako.web.problems import Problem, Trouble, log_unexpected, problem_of, respond
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})  # nobody else's names
@@ -79,7 +76,7 @@ class Guard:
             )
         problem = problem_of(error)
         if problem.status == 500:
-            _log.error("%s %s", scope["method"], scope["path"], exc_info=error)
+            log_unexpected(scope["method"], scope["path"], error)
         return problem
 
     def _check(self, scope: Scope) -> None:
