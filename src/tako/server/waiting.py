@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from tako.commands import (
     Await,
@@ -21,6 +22,7 @@ from tako.commands import (
 from tako.model import ENDED
 from tako.server.listener import Peer
 
+_End = Succeed | Bail | Fail | Cancel
 _ENDS = frozenset({Succeed, Bail, Fail, Cancel})
 _PATIENCE = 15.0  # s for a worker to load the code before a name is refused
 
@@ -50,8 +52,8 @@ class Awaited:
         """Looks at the runs that ``entries`` will probably end, for their very batch."""
         if not self._askers:
             return []
-        ends = [entry[2] for entry in entries if type(entry[2]) in _ENDS]
-        return [look for end in ends for look in self._take(end.run_id)]  # type: ignore[union-attr, arg-type]
+        ends = [cast("_End", entry[2]) for entry in entries if type(entry[2]) in _ENDS]
+        return [look for end in ends for look in self._take(end.run_id)]
 
     def _take(self, run_id: str) -> list[Entry]:
         askers = self._askers.pop(run_id, [])
