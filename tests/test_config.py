@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tako.config import AppConfig, find_app, load_app
+from tako.config import AppConfig, find_app, load_app, require_filled
 from tako.errors import AppNotFound, ConfigError
 
 
@@ -115,6 +115,16 @@ def test_a_relative_interpreter_is_relative_to_the_app(tmp_path: Path) -> None:
         ("[dev.commands.web]\nenv = {}", "dev.commands.web", "missing required field `run`"),
         ("[dev]\ncommands = 3", "dev.commands", "expected a table"),
         ("[defaults]\nmax_value = 1", "defaults.max_value", ">= 1024"),
+        ("[web]\nlisten = '8400'", "web.listen", 'expected "host:port"'),
+        ("[web]\nlisten = '127.0.0.1:0'", "web.listen", 'expected "host:port"'),
+        ("[web]\nlisten = '127.0.0.1:65536'", "web.listen", 'expected "host:port"'),
+        ("[web]\nauth = 'none'", "web.auth", "Invalid enum value 'none'"),
+        ("[web]\nauth = 'oidc'", "web.auth", "needs a table [web.oidc]"),
+        ("[web]\nauth = 'proxy'", "web.auth", "needs a table [web.proxy]"),
+        ("[web.proxy]\ntrusted = []", "web.proxy.trusted", "length >= 1"),
+        ("[roles]\nadmin = ['ana']", "roles", "unknown key `admin`; known are viewer"),
+        ("[hooks.x]\nkind = 'hmac'", "hooks.x", "missing required field `secret`"),
+        ("people = 'nobody.toml'", "people", "there is no file"),
         ("name = x", "not valid TOML", "line 1"),
     ],
 )
@@ -126,6 +136,20 @@ def test_what_cannot_be_used_is_named_with_file_and_key(
     assert str(tmp_path / "shop" / "tako.toml") in str(caught.value)
     assert key in str(caught.value)
     assert why in str(caught.value)
+
+
+def test_secrets_come_from_the_environment_and_nobody_needs_them_who_does_not_use_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "[web]\nlisten = '${HOST:-127.0.0.1}:8400'\n[hooks.x]\nkind = 'hmac'\nevent = 'x'\n"
+    monkeypatch.setenv("HOOK", "secret")
+    app = load(tmp_path / "shop", text + "secret = '${HOOK}'")
+    assert app.web is not None and app.web.base == "http://127.0.0.1:8400"
+    assert app.hooks["x"].secret == "secret"
+    monkeypatch.delenv("HOOK")
+    without = load(tmp_path / "shop", text + "secret = '${HOOK}'").hooks["x"]
+    with pytest.raises(ConfigError, match="the environment variable HOOK is not set"):
+        require_filled("hooks.x", without)
 
 
 def test_the_nearest_app_above_the_working_directory_is_found(

@@ -70,7 +70,19 @@ def test_a_busy_port_is_a_loud_line_and_the_engine_works_meanwhile(tmp_path: Pat
             started.wait_log("HTTP cannot listen on")
             assert "Address already in use" in started.log
             assert tako_json(app, "runs", "list") == []
+
+
+def test_doors_that_fail_are_opened_again_and_the_engine_never_notices(tmp_path: Path) -> None:
+    """The people file is broken at the moment at which the doors are built."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        app = local(tmp_path, port=other.getsockname()[1])
+        with server(app) as started:
+            started.wait_log("HTTP cannot listen on")
+            app.write({"people.toml": "[ana"})
             other.close()
+            started.wait_log("HTTP has failed")
+            assert tako_json(app, "runs", "list") == []
+            app.write({"people.toml": "[ana]"})
             started.wait_http()
             assert httpx.get(f"{app.url}/health").json() == {"ok": True}
 
