@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from dev import Dev, DidNotHappen, alive, free_ports, until
 from shop.catalogue import CARD_DECLINED, CARD_OK, CARD_TIMEOUT, seeded_baskets
-from shop.mail import kept_mail
+from shop.mail import kept_mail, text_of
 
 LIMIT = 50_000
 SHORT_DEADLINE = "6"  # seconds, for the second half of the story
@@ -104,7 +104,7 @@ class Story:
         def mailed() -> str | None:
             for mail in kept_mail(self._mail):
                 if person in mail["To"] and f"{subject}: Order {order}:" in mail["Subject"]:
-                    found = re.search(r"http://\S+/l/\S+", mail.get_content())
+                    found = re.search(r"http://\S+/l/\S+", text_of(mail))
                     return found and found[0]
             return None
 
@@ -284,6 +284,7 @@ def approve(story: Story, order: str, first_worker: int) -> None:
     story.say(f"Ben opens his link later: {story.heading()}")
     story.says(story.heading(), "Already decided")
     story.picture("order", f"/orders/{order}")
+    story.picture("mail", "/mail")
 
 
 def scan(story: Story, link: str) -> None:

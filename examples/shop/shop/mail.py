@@ -59,10 +59,15 @@ def latest_mail(limit: int) -> list[Mail]:
 
 def _read(file: Path) -> Mail:
     message = message_from_bytes(file.read_bytes(), policy=policy.default)
-    body = message.get_body(("plain", "html"))
-    text = "" if body is None else body.get_content()
     at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    return Mail(str(message["To"]), str(message["Subject"]), text, at)
+    return Mail(str(message["To"]), str(message["Subject"]), text_of(message), at)
+
+
+def text_of(message: EmailMessage) -> str:
+    """What a message says, as plain text if it has that."""
+    body = message.get_body(("plain", "html"))
+    lines = [] if body is None else str(body.get_content()).splitlines()
+    return "\n".join(line.strip() for line in lines)
 
 
 async def serve() -> None:
