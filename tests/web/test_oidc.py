@@ -62,7 +62,7 @@ class Provider:
         self.process.wait()
 
     def misbehave(self, **how: Any) -> None:
-        httpx.post(f"{self.url}/trouble", json=how).raise_for_status()
+        httpx.post(f"{self.url}/trouble", json=how, verify=False).raise_for_status()
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def go(visitor: Visitor, path: str = "/login") -> str:
 
 def authorize(page: str, login: str = "ana") -> str:
     """Log in at the provider; the address of the way back."""
-    back = httpx.post(page, data={"login": login})
+    back = httpx.post(page, data={"login": login}, verify=False)
     assert back.status_code == 302, back.text
     return str(back.headers["location"])
 
@@ -247,9 +247,6 @@ def test_what_is_not_right_logs_nobody_in_and_says_so(
     assert says in said(done)
     assert 'href="/login"' in done.text
     assert (visitor.session, visitor.name) == (None, None)
-    provider.misbehave()
-    log_in(visitor)
-    assert visitor.name == "Ana Lima"
 
 
 def test_userinfo_of_somebody_else_does_not_count(visitor: Visitor, provider: Provider) -> None:

@@ -16,7 +16,7 @@ from tako.web.engine import engine_of
 async def find(request: Request, secret: str) -> Credential | None:
     """What the engine knows of a secret now; None: nothing, or it is over."""
     try:
-        found = await engine_of(request).ask(Identify(hash_of(secret)), Identified)
+        found = await engine_of(request).read(Identify(hash_of(secret)), Identified)
     except UnknownCredential:
         return None
     return found.credential
