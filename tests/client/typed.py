@@ -6,7 +6,18 @@ from datetime import timedelta
 from typing import Any, assert_type
 
 import tako
-from tako import Handle, RunInfo, SignalResult, Step, SyncStep, Workflow, signal, workflow
+from tako import (
+    Handle,
+    RunInfo,
+    SignalResult,
+    Step,
+    SyncStep,
+    Workflow,
+    approvals,
+    links,
+    signal,
+    workflow,
+)
 
 
 @dataclass
@@ -73,3 +84,18 @@ async def wrong_arguments_of_a_step(step: Step) -> None:
 
 Enqueue = Callable[[Order], Awaitable[Handle[str]]]
 as_callback: Enqueue = fulfil.enqueue
+
+
+async def people() -> None:
+    page = await approvals.list(person="ana")
+    assert_type(page.next, str | None)
+    assert_type(page[0], approvals.Approval)
+    assert_type(await approvals.answer("a", "ship", by="ana", value=Order("o")), approvals.Approval)
+    assert_type(
+        approvals.reject_sync("a", by=approvals.Actor("ana", "oidc", "api")).outcome, str | None
+    )
+    assert_type(approvals.history_sync("a")[0], approvals.AuditRow)
+    assert_type(approvals.remind_sync("a", by="ana"), tuple[str, ...])
+    assert_type((await links.mint("a", "ana", ttl=timedelta(hours=1))).url, str | None)
+    assert_type(links.revoke_sync("a"), int)
+    await approvals.answer("a", "ship")  # type: ignore[call-arg]

@@ -11,6 +11,10 @@ from tako.cli.options import Json, payload_of
 if TYPE_CHECKING:
     from tako.model import Actor, Approval
 
+_NO_DOORS = (
+    "links need the HTTP doors: add a table [web] to tako.toml and start the server again, or "
+    "answer with `tako approvals answer`"
+)
 STATES = ("open", "decided", "expired", "withdrawn", "all")
 
 ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval's id.")]
@@ -267,12 +271,11 @@ def link(
 
     connect()
     if app_of().web is None:
-        raise UsageError(
-            "links need the HTTP doors: add a table [web] to tako.toml and start the server again, "
-            "or answer with `tako approvals answer`"
-        )
+        raise UsageError(_NO_DOORS)
     with usage():
         minted = links.mint_sync(approval_id, person, ttl=ttl, by=_actor(None))
+    if minted.url is None:  # the server has not read the table yet
+        raise UsageError(_NO_DOORS)
     if as_json:
         from tako.cli.output import plain, print_json
 
