@@ -75,7 +75,7 @@ CREATE TABLE asked (
   who TEXT NOT NULL,
   due INTEGER NOT NULL,                -- as the approval's
   open INTEGER NOT NULL DEFAULT 1,
-  added INTEGER NOT NULL,              -- 1: by an escalation or a delegation; the question may change
+  added INTEGER NOT NULL,              -- 1: by an escalation or a delegation
   PRIMARY KEY (approval, who)
 ) WITHOUT ROWID;
 
@@ -84,6 +84,7 @@ CREATE INDEX asked_of ON asked (who, approval);
 
 CREATE TABLE answers (
   approval INTEGER NOT NULL,
+  seq INTEGER NOT NULL,                -- the order in which they came
   digest TEXT NOT NULL,                -- of the content that was answered
   person TEXT NOT NULL,
   answer TEXT NOT NULL,
