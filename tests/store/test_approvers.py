@@ -223,6 +223,13 @@ def test_a_delegation_may_go_on_and_may_come_back(office: Office) -> None:
     assert office.decide("ana").outcome == "approve"
 
 
+def test_a_delegation_that_is_sent_again_changes_nothing(office: Office) -> None:
+    office.ask(to=("ana",))
+    first = office.delegate("ana", "cleo")
+    assert office.delegate("A.Silva", " Cleo ") == first
+    assert office.kinds() == ["asked", "delegated"]
+
+
 @pytest.mark.parametrize("to", ["ben", "group:leads", "ana", "A.Silva", "ana@shop.test", "*", ""])
 def test_to_whom_an_approval_cannot_be_delegated(office: Office, to: str) -> None:
     """Somebody excluded, a group, oneself, everybody and nobody."""

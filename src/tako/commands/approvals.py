@@ -59,10 +59,10 @@ class Decide(Message, frozen=True):
 
 
 class Delegate(Message, frozen=True):
-    """Let ``to`` answer in the actor's place, who then cannot. Reply: `ApprovalReply`.
+    """Let ``to`` answer in the actor's place, who then cannot. Sent again it changes nothing.
 
-    Refused: approval_not_found, not_allowed (also if ``to`` is excluded), already_decided,
-    already_answered, approval_closed.
+    Reply: `ApprovalReply`. Refused: approval_not_found, not_allowed (also if ``to`` is excluded),
+    already_decided, already_answered, approval_closed.
     """
 
     approval_id: str

@@ -221,8 +221,8 @@ def _count(tx: Transaction, found: Found, c: Decide) -> Found:
     answer = Answer(who.person, c.answer, tx.now, who.channel, c.value, c.comment)
     tx.db.run(
         "insert_answer",
-        *(found.seq, found.approval.digest, answer.person, answer.answer, answer.at),
-        *(answer.channel, answer.value, answer.comment, c.decide_id),
+        *(found.seq, tx.next_seq(), found.approval.digest, answer.person, answer.answer),
+        *(answer.at, answer.channel, answer.value, answer.comment, c.decide_id),
     )
     detail = {"answer": answer.answer, "comment": answer.comment, "value": answer.value}
     _record(tx, found, "answered", who, detail)
@@ -247,6 +247,8 @@ def delegate(tx: Transaction, c: Delegate) -> ApprovalReply | Error:
     found = waiting.in_time(tx, questions.find(tx, c.approval_id))
     who = _as(tx, c.actor)
     to = tx.people.canonical(c.to)
+    if (who.person, to) in found.approval.delegated:  # the reply was lost, and it is sent again
+        return ApprovalReply(found.approval)
     try:
         _check_delegate(tx, found.approval, who, to)
     except Refusal as refusal:

@@ -46,12 +46,12 @@ DELETE FROM asked WHERE approval = ? AND NOT added;
 UPDATE asked SET open = 0 WHERE approval = ?;
 
 -- name: insert_answer
-INSERT INTO answers (approval, digest, person, answer, at, channel, value, comment, decide_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO answers (approval, seq, digest, person, answer, at, channel, value, comment, decide_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: answers_of_approval
 SELECT person, answer, at, channel, value, comment FROM answers
-WHERE approval = ? AND digest = ? ORDER BY at, person;
+WHERE approval = ? AND digest = ? ORDER BY seq;
 
 -- name: answer_by_decide_id
 SELECT approval, person, answer FROM answers WHERE decide_id = ?;
