@@ -38,7 +38,8 @@ def encode_frame(messages: list[tuple[int, Any]]) -> bytes:
     return bytes(frame)
 
 
-def _error(reply: Error) -> TakoError:
+def error_of(reply: Error) -> TakoError:
+    """What an `Error` is to who asked."""
     detail = None if reply.detail is None else msgspec.json.decode(reply.detail, type=dict)
     return from_reply(reply.code, reply.message, detail)
 
@@ -215,7 +216,7 @@ class Link:
             if entry is None or entry[1].done():
                 continue
             if type(message) is Error:
-                entry[1].set_exception(_error(message))
+                entry[1].set_exception(error_of(message))
             else:
                 entry[1].set_result(message)
 

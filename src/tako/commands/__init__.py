@@ -2,7 +2,8 @@
 
 A command is atomic. Times are milliseconds since the epoch, durations milliseconds; payloads,
 results and errors are JSON text. The three unions at the end say who may send what; a store
-executes all of them but `Await`, which the server turns into `Get`.
+executes all of them but `Await`, which the server turns into `Get`, and `Watch`, which it answers
+itself.
 """
 
 from typing import Any
@@ -38,6 +39,7 @@ from tako.commands.approvals import RevokeLinks as RevokeLinks
 from tako.commands.approvals import RotateLinkKey as RotateLinkKey
 from tako.commands.approvals import Show as Show
 from tako.commands.approvals import Told as Told
+from tako.commands.looking import Changes as Changes
 from tako.commands.looking import CountRuns as CountRuns
 from tako.commands.looking import DueList as DueList
 from tako.commands.looking import GetStep as GetStep
@@ -49,6 +51,7 @@ from tako.commands.looking import RunCounts as RunCounts
 from tako.commands.looking import StepReply as StepReply
 from tako.commands.looking import Storage as Storage
 from tako.commands.looking import Story as Story
+from tako.commands.looking import Watch as Watch
 from tako.commands.looking import WorkflowStats as WorkflowStats
 from tako.commands.message import Message as Message
 from tako.commands.runs import Await as Await
@@ -133,6 +136,7 @@ ClientCommand = (
     | GetWorkflowStats
     | ListDue
     | GetStorage
+    | Watch
 )
 WorkerCommand = (
     Register
@@ -185,6 +189,7 @@ Reply = (
     | WorkflowStats
     | DueList
     | Storage
+    | Changes
 )
 Push = Deliver | Stop | Drain
 Requests = list[tuple[int, ClientCommand | WorkerCommand]]
@@ -196,7 +201,8 @@ class Effects(msgspec.Struct):
 
     ``pushes``: (worker_id, push). ``ended``: runs whose end somebody may await. ``ready``: groups
     that may have something to claim. ``spreading``: events to go on with. ``timed``: a time was
-    written, so that the timer must look again.
+    written, so that the timer must look again. ``runs`` and ``approvals`` were changed, beside the
+    runs that commands and pushes name.
     """
 
     pushes: list[tuple[str, Push]] = []
@@ -204,6 +210,8 @@ class Effects(msgspec.Struct):
     ready: set[str] = set()
     spreading: list[str] = []
     timed: bool = False
+    runs: list[str] = []
+    approvals: set[str] = set()
 
 
 class Outcome(msgspec.Struct, frozen=True):

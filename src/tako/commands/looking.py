@@ -48,6 +48,28 @@ class GetStorage(Message, frozen=True):
     """What the store holds. Reply: `Storage`."""
 
 
+class Watch(Message, frozen=True):
+    """Answered when something has changed after the version ``after``. Reply: `Changes`.
+
+    At once for a version that the server does not know (any more), 0 say; after some 20 s anyway.
+    The server carries it out, and no store.
+    """
+
+    after: int = 0
+
+
+class Changes(Message, frozen=True):
+    """What has changed up to ``version``: ids of runs and of approvals.
+
+    ``more``: other things may have changed too, because they were too many, or too long ago.
+    """
+
+    version: int
+    runs: tuple[str, ...] = ()
+    approvals: tuple[str, ...] = ()
+    more: bool = False
+
+
 class RunCounts(Message, frozen=True):
     """All six states are there."""
 

@@ -30,6 +30,7 @@ from tako.commands import (
     Stop,
     Tick,
     Waiting,
+    Watch,
     WorkflowList,
 )
 from tako.config import AppConfig
@@ -52,6 +53,7 @@ _log = logging.getLogger("tako.server")
 
 _AFTER_TROUBLE = 1.0  # s until something the server owes is tried again
 _GRACE = 2.0  # s beyond `drain` that workers have to end
+_HELD = frozenset({Claim, Watch})  # answered when there is something to say
 _LEASE_EXPIRED = "the lease expired"  # as the store says it
 
 
@@ -156,17 +158,20 @@ class AppServer:
     # --- the connections
 
     def received(self, peer: Peer, requests: list[tuple[int, Command]]) -> None:
-        entries = [request for request in requests if type(request[1]) is not Claim]
+        entries = [request for request in requests if type(request[1]) not in _HELD]
         if len(entries) < len(requests):
             for number, command in requests:
                 if type(command) is Claim:
                     self._claim(peer, number, command, entries)
+                elif type(command) is Watch:
+                    self._batch.watching.watch(peer, number, command)
         if entries:
             self._batch.extend(peer, entries)
 
     def gone(self, peer: Peer) -> None:
         self._peers.discard(peer)
         self._batch.awaited.forget(peer)
+        self._batch.watching.forget(peer)
         self._batch.forget(peer)
         session = self.sessions.of(peer)
         if session is None:

@@ -44,6 +44,7 @@ from tako.errors import StorageError
 from tako.server.listener import Peer
 from tako.server.sessions import Picked, Sessions
 from tako.server.waiting import Awaited, Entry
+from tako.server.watching import Watching
 from tako.store import Store
 
 _log = logging.getLogger("tako.server")
@@ -77,6 +78,7 @@ class Batch:
         self, store: Store, sessions: Sessions, on_effects: Callable[[Effects], None]
     ) -> None:
         self.awaited = Awaited(self.add)
+        self.watching = Watching()
         self.hooks: dict[type, Hook] = {Await: self.awaited.looked}
         self.limited = False  # some workflow limits its runs: see _FREE_A_PLACE
         self._store = store
@@ -268,6 +270,7 @@ class Batch:
                 peer.flush()
         if effects.ready or self._sessions.again:
             self._sessions.look_again(effects.ready, {claim[0].key for claim in picked})
+        self.watching.committed(entries, replies[len(entries) :], effects)
         self._on_effects(effects)
 
     def _push(self, effects: Effects) -> list[Peer]:

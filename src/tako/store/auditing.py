@@ -44,6 +44,8 @@ def append(
     hash_ = hash_row(before, row)
     tx.db.run("append_audit", *(getattr(row, name) for name in row.__struct_fields__[:-1]), hash_)
     tx.shared.audit_head = (row.seq, hash_)
+    if approval_id is not None:
+        tx.effects.approvals.add(approval_id)
 
 
 def _name(tx: Transaction, actor: Actor | None) -> str | None:

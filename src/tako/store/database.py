@@ -90,6 +90,18 @@ class Database:
         self._check_file()
         self._connection.execute("BEGIN IMMEDIATE")
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """All that is read inside is of one moment. Nobody writes between our own statements."""
+        if not self._readonly:
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.rollback()
+
     def commit(self) -> None:
         self._connection.execute("COMMIT")
 

@@ -68,6 +68,7 @@ def _lose(tx: Transaction, c: Lost, *, hung: bool) -> None:
         else:
             tx.db.run("isolate_run", strike, strike, error, run_id, lease_id)
         tx.effects.ready.add(group)
+        tx.effects.runs.append(run_id)
         if hung:
             tx.stop(c.worker_id, run_id, lease_id, "the lease expired")
 

@@ -30,6 +30,7 @@ def tell(tx: Transaction, found: Found, kind: str, people: list[str], *, base: s
             }
             text = msgspec.json.encode(payload).decode()
             row = (f"tako-notify-{base}-{number}", notifier(group), group, _RETRIES)
+            tx.effects.runs.append(row[0])
             new += tx.db.run("insert_run", *row, 0, tx.now, None, None, None, None, text, None)
             tx.effects.ready.add(group)
     return new

@@ -187,7 +187,8 @@ class SqliteStore:
             return carry_out(self._one_by_one, commands, now)
 
     def _without_transaction(self, apply: _Apply, commands: Sequence[Command], now: int) -> Outcome:
-        return apply(commands, now)
+        with self._db.reading():
+            return apply(commands, now)
 
     def _in_transaction(self, apply: _Apply, commands: Sequence[Command], now: int) -> Outcome:
         before = self._shared.snapshot()
@@ -274,3 +275,5 @@ def _add(total: Effects, more: Effects) -> None:
     total.ready |= more.ready
     total.spreading += more.spreading
     total.timed |= more.timed
+    total.runs += more.runs
+    total.approvals |= more.approvals

@@ -185,8 +185,10 @@ def _end_all(
     """
     tx.db.run("delete_waiters", json_list([w.seq for w in waiters]))
     records = _record(tx, waiters, outcome, payload)
-    woken = dict(tx.db.all("wake_runs", json_list([w.run_id for w in waiters])))
+    run_ids = [w.run_id for w in waiters]
+    woken = dict(tx.db.all("wake_runs", json_list(run_ids)))
     tx.effects.ready.update(woken.values())
+    tx.effects.runs += run_ids
     for waiter, record in zip(waiters, records, strict=True):
         if waiter.run_id not in woken:
             _tell_holder(tx, waiter.run_id, record)

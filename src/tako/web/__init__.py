@@ -10,9 +10,10 @@ from starlette.middleware import Middleware
 from tako.config import AppConfig, WebConfig
 from tako.config.safety import check_doors
 from tako.people import People
-from tako.web import api, health, hooks, identity, pages
+from tako.web import api, events, health, hooks, identity, pages
 from tako.web.engine import Engine
 from tako.web.limits import Limits
+from tako.web.live import Live
 from tako.web.problems import handlers
 from tako.web.security import Guard
 
@@ -20,7 +21,8 @@ from tako.web.security import Guard
 def build(config: AppConfig) -> Starlette:
     """The application of one app; without a ``[web]`` in its `tako.toml` with the defaults.
 
-    Its ``state`` has ``engine``, ``config``, ``web`` (the `WebConfig`), ``people`` and ``limits``.
+    Its ``state`` has ``engine``, ``config``, ``web`` (the `WebConfig`), ``people``, ``limits`` and
+    ``live``.
     Raises ConfigError: the people file cannot be used, or [web] would be open to strangers.
     """
     web = config.web or WebConfig()
@@ -31,6 +33,7 @@ def build(config: AppConfig) -> Starlette:
             *health.routes(config),
             *identity.routes(config),
             *pages.routes(config),
+            *events.routes(),
             *api.routes(config),
             *hooks.routes(config),
         ],
@@ -38,9 +41,11 @@ def build(config: AppConfig) -> Starlette:
         exception_handlers=handlers(),
     )
     app.router.redirect_slashes = False  # it would build an address from the Host header
-    app.state.engine = Engine(config)
+    people = People(config)
+    app.state.engine = Engine(config, people)
+    app.state.live = Live(app.state.engine)
     app.state.config = config
     app.state.web = web
-    app.state.people = People(config)
+    app.state.people = people
     app.state.limits = Limits()
     return app

@@ -30,6 +30,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_DEADLINE = "tako.deadline"
 _HSTS = "max-age=31536000"
 
 
@@ -38,6 +39,11 @@ def safe_next(path: str | None, otherwise: str = "/") -> str:
     if not path or not path.startswith("/") or path[1:2] in ("/", "\\"):
         return otherwise
     return otherwise if any(c < " " or c == "\x7f" or c == "\\" for c in path) else path
+
+
+def no_time_out(scope: Scope) -> None:
+    """This request may last: it is a stream, and whoever sent it is known."""
+    scope[_DEADLINE].reschedule(None)
 
 
 class Guard:
@@ -59,7 +65,8 @@ class Guard:
         answer = _Answer(scope, send, https=self._https)
         try:
             self._check(scope)
-            async with asyncio.timeout(self._web.timeout):
+            async with asyncio.timeout(self._web.timeout) as deadline:
+                scope[_DEADLINE] = deadline
                 await self._app(scope, _limited(receive, self._web.max_body), answer.send)
         except Exception as error:
             if answer.started:  # too late to say anything: the connection is cut

@@ -22,9 +22,10 @@ async def serve(config: AppConfig, listening: socket.socket, stop: asyncio.Event
     Raises ConfigError: the people file cannot be used.
     """
     web = config.web or WebConfig()
+    app = build(config)
     server = _Server(
         _Config(
-            build(config),
+            app,
             head_within=web.timeout,
             http=_Protocol,
             ws="none",
@@ -40,8 +41,12 @@ async def serve(config: AppConfig, listening: socket.socket, stop: asyncio.Event
             timeout_graceful_shutdown=_GRACE,
         ),
         stop,
+        app,
     )
-    await server.serve(sockets=[listening])
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        app.state.engine.close()
 
 
 class _Config(uvicorn.Config):
@@ -55,12 +60,14 @@ class _Config(uvicorn.Config):
 class _Server(uvicorn.Server):
     """uvicorn's looks ten times a second whether it should end; this one is told."""
 
-    def __init__(self, config: uvicorn.Config, stop: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, stop: asyncio.Event, app: Starlette) -> None:
         super().__init__(config)
         self._stop = stop
+        self._app = app
 
     async def main_loop(self) -> None:
         await self._stop.wait()
+        self._app.state.live.close()
 
 
 class _Protocol(H11Protocol):

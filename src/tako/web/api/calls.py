@@ -62,11 +62,22 @@ class Call:
         try:
             return await engine_of(self.request).ask(command, expected)
         except ProtocolError as error:
-            raise Trouble("too_large", f"{error}; ask for fewer with `limit`") from None
+            raise _too_large(error) from None
+
+    async def read(self, command: Command, expected: type[T]) -> T:
+        """Like `ask`, for what only reads: see `Engine.read`."""
+        try:
+            return await engine_of(self.request).read(command, expected)
+        except ProtocolError as error:
+            raise _too_large(error) from None
 
     def json(self, value: object, what: str) -> str:
         """The JSON text of ``value``. Raises TooLarge."""
         return codec.encode(value, what=what, limit=self.config.defaults.max_value)
+
+
+def _too_large(error: ProtocolError) -> Trouble:
+    return Trouble("too_large", f"{error}; ask for fewer with `limit`")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from tako.web.api.calls import Call, Route
 from tako.web.api.incoming import taken
 from tako.web.api.openapi import document
 from tako.web.api.table import OPENAPI, ROUTES
+from tako.web.problems import Trouble
 from tako.web.who import require, who_of
+from tako.wire import MAX_FRAME
 
 _JSON = "application/json"
 
@@ -46,14 +48,24 @@ def routes(config: AppConfig) -> list[starlette.routing.BaseRoute]:
 
 def _endpoint(path: str, of_path: list[Route]) -> starlette.routing.Route:
     """One for all methods of a path, so that a wrong one is told which are right."""
-    by_method = {route.method: route for route in of_path}
+    by_method: dict[str, Route] = {route.method: route for route in of_path}
 
     async def answer(request: Request) -> Response:
-        route = by_method["GET" if request.method == "HEAD" else request.method]  # type: ignore[index]
+        route = by_method["GET" if request.method == "HEAD" else request.method]
         who = require(await who_of(request, "api"), route.role)
         call = Call(request, who)
         given = await route.handler(call, await taken(request, route))
-        return Response(msgspec.json.encode(given), route.status, media_type=_JSON)
+        return Response(_encoded(given), route.status, media_type=_JSON)
 
     pattern = path.replace("/runs/{id}", "/runs/{id:any_id}")
     return starlette.routing.Route(pattern, answer, methods=list(by_method))
+
+
+def _encoded(given: msgspec.Struct) -> bytes:
+    """Raises Trouble: it is larger than a page may be."""
+    body = msgspec.json.encode(given)
+    if len(body) > MAX_FRAME:
+        raise Trouble(
+            "too_large", f"the answer has over {MAX_FRAME >> 20} MiB; ask for fewer with `limit`"
+        )
+    return body

@@ -192,13 +192,13 @@ class WorkflowsOut(Struct, frozen=True):
 
 async def runs(call: Call, q: RunQuery) -> RunPage:
     command = ListRuns(q.state, q.workflow, q.limit, q.cursor, brief=True)
-    found = (await call.ask(command, RunList)).runs
+    found = (await call.read(command, RunList)).runs
     more = found[-1].id if len(found) == q.limit else None
     return RunPage([RunHead(**_head(run)) for run in found], more)
 
 
 async def run(call: Call, _: Nothing) -> RunOut:
-    found = (await call.ask(Get(call.id), RunReply)).run
+    found = (await call.read(Get(call.id), RunReply)).run
     return RunOut(
         **_head(found),
         payload=maybe_json(found.payload),
@@ -208,7 +208,7 @@ async def run(call: Call, _: Nothing) -> RunOut:
 
 
 async def steps(call: Call, q: StepQuery) -> StepPage:
-    found = await call.ask(ListSteps(call.id, q.limit, q.cursor), StepList)
+    found = await call.read(ListSteps(call.id, q.limit, q.cursor), StepList)
     more = found.steps[-1].name if len(found.steps) == q.limit else None
     return StepPage(
         [_step(step) for step in found.steps], [_wait(waiter) for waiter in found.waiters], more
@@ -226,7 +226,7 @@ async def rerun(call: Call, body: NewRerun) -> RerunOut:
 
 
 async def waits(call: Call, q: WaitQuery) -> WaitPage:
-    found = await call.ask(ListWaits(q.event, q.limit), WaitList)
+    found = await call.read(ListWaits(q.event, q.limit), WaitList)
     return WaitPage([_wait(w) for w in found.waiters], [_event(e) for e in found.events])
 
 

@@ -225,7 +225,7 @@ def _errors(
 
 async def get(request: Request, approval_id: str) -> Approval:
     """Raises ApprovalNotFound."""
-    return (await engine_of(request).ask(GetApproval(approval_id), ApprovalReply)).approval
+    return (await engine_of(request).read(GetApproval(approval_id), ApprovalReply)).approval
 
 
 def refused(request: Request, refusal: Refused, who: Who | None = None) -> Response:

@@ -66,7 +66,7 @@ async def inbox(request: Request) -> Response:
     if view not in _VIEWS or (view == "open" and not may(who, Role.VIEWER)):
         view = "mine"
     command = _wanted(who, view, request.query_params.get("after"))
-    page = await engine_of(request).ask(command, ApprovalList)
+    page = await engine_of(request).read(command, ApprovalList)
     more = None if page.next is None else urlencode({"view": view, "after": page.next})
     return render(
         request,
@@ -208,4 +208,4 @@ async def _door(request: Request, who: Who, approval: Approval) -> Door:
 
 async def _record(request: Request, approval_id: str) -> list[AuditRow]:
     command = ReadAudit(approval_id=approval_id)
-    return (await engine_of(request).ask(command, AuditPage)).rows
+    return (await engine_of(request).read(command, AuditPage)).rows

@@ -93,7 +93,7 @@ async def _open(request: Request, who: Who | None) -> LinkOpened:
     allow(request, "link-address", address_of(request))
     allow(request, "link", token)
     person = None if who is None else who.actor.person
-    return await engine_of(request).ask(OpenLink(token, person), LinkOpened)
+    return await engine_of(request).read(OpenLink(token, person), LinkOpened)
 
 
 def _door(request: Request, person: str, who: Who | None, answers: tuple[str, ...] = ()) -> Door:
