@@ -205,7 +205,7 @@ async def approve_ahead(order_id: str) -> Response:
 @app.get("/mail")
 async def mail_page(request: Request) -> Response:
     """What a mail program would show, for those who try the example without one."""
-    return pages.TemplateResponse(request, "mail.html", {"mails": latest_mail(30)})
+    return pages.TemplateResponse(request, "mail.html", {"mails": latest_mail(100)})
 
 
 def needs_approval(order: Order) -> bool:
