@@ -24,9 +24,10 @@ def address_of(request: HTTPConnection) -> str:
     proxy = web_of(request).proxy
     found = peer_of(request)
     for given in reversed(_forwarded(request)):
-        if proxy is None or not within(found, proxy.trusted):
-            break
-        found = _parsed(given.strip()) or found
+        next_ = _parsed(given.strip())
+        if proxy is None or next_ is None or not within(found, proxy.trusted):
+            break  # what is before it may be of the visitor's own making
+        found = next_
     return str(found or "")
 
 
