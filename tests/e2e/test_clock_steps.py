@@ -88,6 +88,12 @@ class Clock:
 def begin(start: Start, folder: Path) -> tuple[Scene, Clock]:
     scene = start({"workflows/work.py": WORK}, toml=SHORT, serve=False)
     clock = Clock(folder / "offset")
+    shifted(scene, clock, folder)
+    return scene, clock
+
+
+def shifted(scene: Scene, clock: Clock, folder: Path) -> None:
+    """Start a server whose wall clock is ``clock`` off."""
     script = folder / "shifted.py"
     script.write_text(SHIFTED)
     log_path = folder / "server.log"
@@ -102,7 +108,6 @@ def begin(start: Start, folder: Path) -> tuple[Scene, Clock]:
     server = ServerProcess(process, (scene.app,), log_path)
     scene.servers.append(server)
     server.wait_ready()
-    return scene, clock
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR], ids=["forward", "back"])
