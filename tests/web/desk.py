@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tako
-from tako import Handle, approvals, links
+from tako import Handle, approvals, links, reach
 from tako.connections import run_sync
 from tako.model import Approval
 from tests.support import AppFixture, ServerProcess, free_port, make_app, server, wait_until
@@ -171,11 +171,19 @@ def is_open(desk: Desk, approval: Approval) -> bool:
 
 
 @contextmanager
-def desk(folder: Path, *, web: str = "", toml: str = "") -> Iterator[Desk]:
-    """A server for the length of a test or a module; this process is its client."""
+def desk(folder: Path, *, web: str = "", toml: str = "", people: str = "") -> Iterator[Desk]:
+    """A server for the length of a test or a module; this process is its client.
+
+    ``people``: more of them, as text of the people file.
+    """
     text = TOML.replace("{port}", str(free_port())).replace("{web}", web) + toml
-    app = make_app(folder, {"workflows/all.py": WORKFLOWS, "people.toml": PEOPLE}, toml=text)
+    files = {"workflows/all.py": WORKFLOWS, "people.toml": PEOPLE + people}
+    app = make_app(folder, files, toml=text)
+    before = reach.configured
     with server(app) as started:
         started.wait_http()
         tako.configure(app=app.dir, patience=20)
-        yield Desk(app, started)
+        try:
+            yield Desk(app, started)
+        finally:
+            reach.configured = before
