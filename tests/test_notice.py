@@ -89,10 +89,15 @@ def test_without_a_web_the_command_line_is_named_and_a_channel_is_not_greeted() 
     assert f"Answer here: {LINK}" in shared and "yours alone" not in shared
 
 
-def test_html_shows_markup_as_text_and_makes_the_link_clickable() -> None:
-    html = notice("asked").html
+def test_html_shows_the_body_as_its_markdown_says_and_markup_as_text() -> None:
+    question = Question("Pay <b>5</b> EUR?", "To *whom*\n\n* <script>one</script>\n* two & all")
+    html = notice("asked", question=question).html
     assert "Pay &lt;b&gt;5&lt;/b&gt; EUR?" in html and "<b>" not in html
-    assert "&nbsp;&nbsp;&nbsp;&nbsp;code &amp; all" in html
+    assert "<em>whom</em>" in html and "&lt;script&gt;one" in html and "two &amp; all</li>" in html
+
+
+def test_html_makes_the_link_clickable() -> None:
+    html = notice("asked").html
     assert f'<a href="{LINK}">{LINK}</a>' in html
     ampersand = notice("asked", url="https://x.example/?a=1&b=2").html
     assert '<a href="https://x.example/?a=1&amp;b=2">' in ampersand

@@ -47,6 +47,16 @@ class Decision(Generic[T]):
     comment: str | None = None
     answers: tuple[Answer[T], ...] = ()
 
+    @property
+    def approved(self) -> bool:
+        """Whether the outcome is "approve"."""
+        return self.outcome == "approve"
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether time decided, and not people."""
+        return self.channel == BY_TIME
+
 
 def decision_of(
     record: StepRecord, form: Any, on_timeout: str, run_id: str

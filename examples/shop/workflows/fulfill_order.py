@@ -58,7 +58,7 @@ async def get_approval(step: Step, order: Order) -> None:
     if decision is None:
         await stop(step, order, Status.HELD, "approval timed out: order held")
         return
-    approved = decision.outcome == "approve"
+    approved = decision.approved
     said = f"{'approved' if approved else 'rejected'} by {decision.by}"
     await step.run("note-decision", note_decision, order, said, decision.at)
     if not approved:

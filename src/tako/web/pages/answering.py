@@ -24,13 +24,13 @@ from tako.errors import (
     NotAllowed,
     Refused,
 )
+from tako.markdown import to_html
 from tako.model import Actor, Approval
 from tako.schema import find_problem
 from tako.voting import VETO
 from tako.web import csrf, forms
 from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
-from tako.web.markdown import to_html
 from tako.web.pages import wording
 from tako.web.pages.rendering import render
 from tako.web.problems import problem_of
