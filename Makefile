@@ -26,7 +26,7 @@ demo-auto: $(VENV)/.has-shop
 	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" exec $(BIN)/python examples/shop/demo_auto.py
 
 test: $(VENV)/.has-all
-	$(BIN)/python -m pytest $(ARGS)
+	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" exec $(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.has-all
 	$(BIN)/python -m bench $(ARGS)
