@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,16 +83,17 @@ async def play(scene: Scene) -> str:
     scene.configure()  # other stories are played beside this one
     sent = await tako.signal("approval", "yes")
     assert sent.outcome in ("delivered", "buffered"), sent
-    return await result
+    returned: str = await result
+    return returned
 
 
-async def enqueued(scene: Scene) -> Handle[str]:
+async def enqueued(scene: Scene, workflow: str = "order", payload: object = 20) -> Handle[Any]:
     """Asks again when it is told that no worker could say what workflows there are."""
     refused: UnknownWorkflow | None = None
     for _ in range(10):
         scene.configure()
         try:
-            return await tako.enqueue("order", 20)
+            return await tako.enqueue(workflow, payload)
         except UnknownWorkflow as error:  # its only worker was killed before it had registered
             refused = error
             await asyncio.sleep(0.1)
@@ -136,10 +138,15 @@ class Night:
         await restarted(self.scene)
         async with self.proxy:
             try:
-                result = await play(self.scene)
+                faults = await self.story()
                 await self.proxy.settled()
             except Exception as error:
                 return [f"{error!r} after {self.proxy.seen}\n{self.scene.server.log[-2000:]}"]
+        return faults
+
+    async def story(self) -> list[str]:
+        """Play it, and say what went wrong."""
+        result = await play(self.scene)
         faults = [] if result == "yes 42" else [f"the result is {result!r}"]
         return faults + list(self.too_often())
 
