@@ -89,7 +89,7 @@ def page(open_browser: Any, request: pytest.FixtureRequest) -> Page:
     return found
 
 
-def log_in(page: Page, person: str, path: str = "/approvals") -> None:
+def log_in(page: Page, person: str, path: str = "/inbox") -> None:
     page.goto(f"/login?next={path}")
     page.get_by_role("button", name=person).click()
     page.wait_for_url(f"**{path}")
@@ -194,7 +194,7 @@ def test_nothing_has_to_be_scrolled_sideways(the_desk: Desk, open_browser: Any) 
     asked = the_desk.ask(title="W" * 200, to=["ana"], form="order", body=BODY, requester="x" * 100)
     page = open_browser()
     log_in(page, "Ana")
-    for path in ("/approvals", f"/approvals/{asked.id}"):
+    for path in ("/inbox", f"/approvals/{asked.id}"):
         page.goto(path)
         for width in (320, 390, 768, 1280, 2560):
             page.set_viewport_size({"width": width, "height": 800})
@@ -218,7 +218,7 @@ def test_every_text_can_be_read(the_desk: Desk, open_browser: Any, scheme: str) 
     expect(page.get_by_role("heading", name="You answered")).to_be_visible()
     assert page.evaluate(CONTRAST) == []
     log_in(page, "Ana")
-    for path in ("/approvals", f"/approvals/{asked.id}", "/login", "/nowhere", "/l/x"):
+    for path in ("/inbox", f"/approvals/{asked.id}", "/login", "/nowhere", "/l/x"):
         page.goto(path)
         assert page.evaluate(CONTRAST) == [], path
 

@@ -4,12 +4,11 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from tako.config import AppConfig
-from tako.web.pages import inbox, links
-from tako.web.pages.rendering import STATIC, path_of, render
+from tako.web.pages import approval, inbox, links, statics
+from tako.web.pages.rendering import path_of, render
 from tako.web.problems import Problem
 
 
@@ -17,7 +16,8 @@ def routes(config: AppConfig) -> list[BaseRoute]:
     return [
         *links.routes(),
         *inbox.routes(),
-        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        *approval.routes(),
+        *statics.routes(),
     ]
 
 

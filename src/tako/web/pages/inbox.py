@@ -1,86 +1,72 @@
-"""`/approvals`: what waits for whom, one approval with its record, and what may be done with it."""
+"""`/inbox`: what waits for whom."""
 
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tako.clock import now_ms
-from tako.commands import (
-    ApprovalList,
-    ApprovalReply,
-    AuditPage,
-    Delegate,
-    ListApprovals,
-    Ok,
-    ReadAudit,
-    Remind,
-    Reminded,
-    Show,
-)
-from tako.errors import NotAllowed, Refused
-from tako.ids import new_id
-from tako.model import Approval, ApprovalState, AuditRow, Role
-from tako.people import Directory
-from tako.voting import why_not
-from tako.web import csrf
+from tako.commands import ApprovalList, ListApprovals
+from tako.model import Role
 from tako.web.engine import engine_of, people_of
-from tako.web.gesture import WORD, Gesture, gesture
+from tako.web.live import waiting_for
 from tako.web.pages import wording
-from tako.web.pages.answering import Door, Sent, answer, confirm, get, read, show
-from tako.web.pages.rendering import path_of, render
-from tako.web.problems import problem_of
-from tako.web.who import NotLoggedIn, Who, may, require, who_of
+from tako.web.pages.framing import logged_in, page
+from tako.web.pages.rendering import path_of
+from tako.web.who import Who, may
 
 PAGE = 25
-_PROVEN = {"password", "oidc", "proxy"}  # in local mode anybody may say who they are
 _VIEWS = ("mine", "open", "all")
-STALE = "This page had been open for too long. Nothing was sent; please try once more."
 
 
 def routes() -> list[BaseRoute]:
-    one = "/approvals/{id}"
     return [
         Route("/", home, methods=["GET"]),
-        Route("/approvals", inbox, methods=["GET"], name="approvals"),
-        Route(one, detail, methods=["GET"], name="approval"),
-        Route(f"{one}/answer", answer_page, methods=["POST"]),
-        Route(f"{one}/delegate", delegate, methods=["POST"]),
-        Route(f"{one}/remind", remind, methods=["POST"]),
+        Route("/inbox", inbox, methods=["GET"], name="inbox"),
+        Route("/inbox/count", count, methods=["GET"]),
+        Route("/approvals", moved, methods=["GET"]),
     ]
 
 
 async def home(request: Request) -> Response:
-    return RedirectResponse(path_of(request, "/approvals"), 303)
+    return RedirectResponse(path_of(request, "/inbox"), 303)
 
 
-# --- the list
+async def moved(request: Request) -> Response:
+    """Where the inbox was before."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(path_of(request, f"/inbox{query}"), 303)
+
+
+async def count(request: Request) -> Response:
+    """For pages that nobody looks at: only how many wait."""
+    who = await logged_in(request)
+    return JSONResponse({"inbox": await waiting_for(engine_of(request), who.actor)})
 
 
 async def inbox(request: Request) -> Response:
     """What waits for this person; for viewers, what waits for others too, and what is over."""
-    who = await _logged_in(request)
-    view = request.query_params.get("view", "mine")
-    if view not in _VIEWS or (view == "open" and not may(who, Role.VIEWER)):
-        view = "mine"
-    command = _wanted(who, view, request.query_params.get("after"))
-    page = await engine_of(request).read(command, ApprovalList)
-    more = None if page.next is None else urlencode({"view": view, "after": page.next})
-    return render(
-        request,
-        "inbox.html",
-        who=who,
-        view=view,
-        approvals=page.approvals,
-        more=more,
-        paged=command.after is not None,
-        may_see_all=may(who, Role.VIEWER),
-        people=people_of(request),
-        words=wording,
-        now=now_ms(),
-    )
+    who = await logged_in(request)
+
+    async def load() -> dict[str, Any]:
+        view = request.query_params.get("view", "mine")
+        if view not in _VIEWS or (view == "open" and not may(who, Role.VIEWER)):
+            view = "mine"
+        command = _wanted(who, view, request.query_params.get("after"))
+        found = await engine_of(request).read(command, ApprovalList)
+        return {
+            "view": view,
+            "approvals": found.approvals,
+            "more": None if found.next is None else urlencode({"view": view, "after": found.next}),
+            "paged": command.after is not None,
+            "people": people_of(request),
+            "words": wording,
+            "now": now_ms(),
+        }
+
+    return await page(request, who, "inbox.html", load=load, live="inbox")
 
 
 def _wanted(who: Who, view: str, after: str | None) -> ListApprovals:
@@ -93,119 +79,3 @@ def _wanted(who: Who, view: str, after: str | None) -> ListApprovals:
         limit=PAGE,
         after=after,
     )
-
-
-# --- one approval
-
-
-async def detail(request: Request) -> Response:
-    who = await _logged_in(request)
-    approval = await _visible(request, who)
-    if request.method == "GET":
-        await engine_of(request).ask(Show(approval.id, approval.digest, who.actor), Ok)
-    return show(request, await _door(request, who, approval), approval)
-
-
-async def answer_page(request: Request) -> Response:
-    who = await _logged_in(request)
-    approval = await _visible(request, who)
-    return await answer(request, await _door(request, who, approval), approval)
-
-
-async def delegate(request: Request) -> Response:
-    """Pass the question on to somebody else."""
-    who = await _logged_in(request)
-    approval = await _visible(request, who)
-    door = await _door(request, who, approval)
-    data = await read(request)
-    if not csrf.matches(request, data):
-        return show(request, door, approval, 403, Sent(notice=STALE))
-    to = data.get("to", "").strip()
-    sign = gesture(request.headers, to, data.get(WORD, ""), proven=door.proven)
-    if to and sign is not Gesture.PERSON:
-        return confirm(request, door, to, approval.question.title, data)
-    command = Delegate(approval.id, to, who.actor, data.get("why", "").strip() or None)
-    return await _done(request, door, approval, command, ApprovalReply)
-
-
-async def remind(request: Request) -> Response:
-    """Tell those who have not answered once more."""
-    who = require(await _logged_in(request), Role.OPERATOR)
-    approval = await _visible(request, who)
-    door = await _door(request, who, approval)
-    data = await read(request)
-    if not csrf.matches(request, data):
-        return show(request, door, approval, 403, Sent(notice=STALE))
-    command = Remind(approval.id, who.actor, data.get("remind_id") or new_id())
-    return await _done(request, door, approval, command, Reminded)
-
-
-async def _done(
-    request: Request, door: Door, approval: Approval, command: Any, reply: type[Any]
-) -> Response:
-    """Back to the approval, or the approval with what was refused."""
-    try:
-        await engine_of(request).ask(command, reply)
-    except Refused as refusal:
-        problem = problem_of(refusal)
-        said = f"{problem.detail[:1].upper()}{problem.detail[1:]}."
-        return show(
-            request, door, await get(request, approval.id), problem.status, Sent(notice=said)
-        )
-    return RedirectResponse(door.after, 303)
-
-
-# --- who, and what they may see
-
-
-async def _logged_in(request: Request) -> Who:
-    """Raises NotLoggedIn, which becomes the way to the login."""
-    who = await who_of(request, "page")
-    if who is None:
-        raise NotLoggedIn("nobody is logged in")
-    return who
-
-
-async def _visible(request: Request, who: Who) -> Approval:
-    """Raises ApprovalNotFound; NotAllowed, also of one that it is not for this person to see."""
-    approval = await get(request, request.path_params["id"])
-    if not may(who, Role.VIEWER) and not _concerns(people_of(request), approval, who):
-        raise NotAllowed(f"approval {approval.id} is not asked of {who.name}")
-    return approval
-
-
-def _concerns(people: Directory, approval: Approval, who: Who) -> bool:
-    """Whether somebody without a role has to do with it."""
-    person = people.canonical(who.actor.person)
-    mine = (approval.question.requester or "", *(a.person for a in approval.answers))
-    passed_on = (giver for giver, _ in approval.delegated)
-    if person in {people.canonical(name) for name in (*mine, *passed_on)}:
-        return True
-    return why_not(people, approval, person, who.actor.groups) is None
-
-
-async def _door(request: Request, who: Who, approval: Approval) -> Door:
-    people = people_of(request)
-    here = path_of(request, f"/approvals/{approval.id}")
-    mine = why_not(people, approval, who.actor.person, who.actor.groups) is None
-    is_open = approval.state is ApprovalState.OPEN
-    return Door(
-        actor=who.actor,
-        answers=approval.question.options if mine else (),
-        action=f"{here}/answer",
-        after=here,
-        secret=f"{who.actor.person}\0{approval.id}",
-        template="approval.html",
-        proven=who.actor.auth in _PROVEN,
-        who=who,
-        extra={
-            "history": wording.history(people, await _record(request, approval.id)),
-            "may_remind": is_open and may(who, Role.OPERATOR),
-            "remind_id": new_id(),
-        },
-    )
-
-
-async def _record(request: Request, approval_id: str) -> list[AuditRow]:
-    command = ReadAudit(approval_id=approval_id)
-    return (await engine_of(request).read(command, AuditPage)).rows

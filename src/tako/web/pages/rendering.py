@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 
 from tako.web import csrf
 from tako.web.forms import label_of
+from tako.web.times import rfc3339
 
 HERE = Path(__file__).parent.parent
 STATIC = HERE / "static"
@@ -22,20 +23,35 @@ def render(request: Request, name: str, status: int = 200, **context: Any) -> HT
     """A page from ``templates/<name>``, with the cookie that its forms need.
 
     Each template has ``url`` (a path below ours), ``csrf_field`` (of every form), ``static``, the
-    name of the ``app``, and ``who``: the `Who` that is logged in, None if none is given.
+    name of the ``app``, and ``who``: the `Who` that is logged in, None if none is given. What is
+    within the frame of the application is rendered by `framing.page`.
     """
+    given = {"who": None, "csrf_field": lambda: csrf_field(request)}
+    response = HTMLResponse(html(request, name, **given | context), status)
+    csrf.remember(request, response)
+    return response
+
+
+def html(request: Request, name: str, **context: Any) -> str:
+    """The text of ``templates/<name>``, without what depends on the browser that asks."""
     given = {
         "app": request.app.state.config.name,
-        "who": None,
         "path": request.url.path,
         "url": lambda path: path_of(request, path),
         "static": lambda file: path_of(request, f"/static/{file}?v={_version(file)}"),
-        "csrf_field": lambda: csrf_field(request),
+        "layout": "base.html",
+        "nav": (),
+        "inbox": 0,
+        "stream": "",
+        "version": 0,
     }
-    page = template(name).render(given | context)
-    response = HTMLResponse(page, status)
-    csrf.remember(request, response)
-    return response
+    return template(name).render(given | context)
+
+
+def fragment(request: Request) -> bool:
+    """Whether a script of the page asks for a part of it, and not a browser for all."""
+    headers = request.headers
+    return "hx-request" in headers and "hx-history-restore-request" not in headers
 
 
 def path_of(request: Request, path: str) -> str:
@@ -53,9 +69,51 @@ def csrf_field(request: Request) -> Markup:
 def time_tag(ms: int) -> Markup:
     """A moment as people read it, exact in its title; the script shows it in local time."""
     at = datetime.fromtimestamp(ms / 1000, UTC)
-    exact = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     text = f"{at:%a} {at.day} {at:%b %Y, %H:%M} UTC"
-    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exact, text)
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(rfc3339(ms), text)
+
+
+def clock_tag(ms: int) -> Markup:
+    """The same, for tables: day, month and time to the second."""
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    text = f"{at.day} {at:%b, %H:%M:%S} UTC"
+    return Markup('<time datetime="{0}" title="{0}" data-short>{1}</time>').format(
+        rfc3339(ms), text
+    )
+
+
+def duration_tag(ms: int) -> Markup:
+    """A span of time as people read it, exact in its title."""
+    return Markup('<span class="number" title="{} ms">{}</span>').format(ms, short(ms))
+
+
+def short(ms: int) -> str:
+    """ "12 ms", "3.4 s", "5 min 20 s", "3 days 2 h": at most two units."""
+    if ms < 1_000:
+        return f"{ms} ms"
+    if ms < 60_000:
+        return f"{ms / 1000:.1f} s"
+    units = (("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
+    at = next(i for i, (_, size) in enumerate(units) if ms >= size)
+    parts = []
+    for name, size in units[at : at + 2]:
+        count, ms = divmod(ms, size)
+        if count:
+            parts.append(f"{count} {name}{'s' if name == 'day' and count > 1 else ''}")
+    return " ".join(parts)
+
+
+def bytes_of(size: int) -> str:
+    """ "512 B", "1.5 KiB", "20 MiB"."""
+    amount, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount /= 1024
+        units.pop(0)
+    return (
+        f"{amount:.0f} {units[0]}"
+        if amount >= 10 or units[0] == "B"
+        else f"{amount:.1f} {units[0]}"
+    )
 
 
 def template(name: str) -> Template:
@@ -74,6 +132,10 @@ def _environment() -> Environment:
     )
     environment.filters["time"] = time_tag
     environment.filters["label"] = label_of
+    environment.filters["clock"] = clock_tag
+    environment.filters["duration"] = duration_tag
+    environment.filters["short"] = short
+    environment.filters["bytes"] = bytes_of
     return environment
 
 
