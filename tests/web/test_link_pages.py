@@ -1,6 +1,7 @@
 """Links in mails: what they show, what a press of a button does, and what nothing else does."""
 
 import re
+import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -273,6 +274,27 @@ def test_a_rejection_needs_no_form_and_is_not_held_up_by_half_of_one(
     )
     assert done.status_code == 303
     assert the_desk.now(asked).answers[0].value is None
+
+
+def test_a_full_disk_loses_no_answer_and_nothing_that_was_typed(
+    the_desk: Desk, ana: Visitor
+) -> None:
+    asked = the_desk.ask(form="amount", to=["ana"])
+    path = the_desk.path(asked)
+    page = ana.get(path).text
+    fields = {"value/amount": "12", "value/why": "it is cheap", "comment": "Fine."}
+    server, limit = the_desk.server.pid, resource.RLIMIT_FSIZE
+    before = resource.prlimit(server, limit, (0, -1))
+    try:
+        failed = press(ana, path, "approve", page, fields)
+    finally:
+        resource.prlimit(server, limit, before)
+    assert failed.status_code == 503
+    assert "could not be stored" in text_of(failed.text)
+    assert 'value="it is cheap"' in failed.text
+    assert is_open(the_desk, asked)
+    assert press(ana, path, "approve", failed.text, fields).status_code == 303
+    assert the_desk.kinds(asked).count("answered") == 1
 
 
 # --- what changes meanwhile

@@ -22,7 +22,8 @@ from tako.errors import (
     ApprovalClosed,
     ContentChanged,
     NotAllowed,
-    Refused,
+    StorageError,
+    Unavailable,
 )
 from tako.markdown import to_html
 from tako.model import Actor, Approval
@@ -46,6 +47,14 @@ STALE = (
 CHANGED = (
     "What you were asked has changed since you saw it, and your answer was not counted. Please "
     "read it again: this is how it is now."
+)
+NOT_STORED = (
+    "Your answer could not be stored, so it does not count. Nothing is lost: press the button "
+    "again in a while."
+)
+NO_REPLY = (
+    "The engine did not say whether it took your answer. Press the button again in a moment: it "
+    "counts once."
 )
 NO_BUTTON = "Nothing was sent, because no answer was chosen. Press one of the buttons."
 PROGRAM = "Nothing was sent, because a program seems to have pressed the button. Press it yourself."
@@ -201,6 +210,9 @@ async def _decide(
         return show(request, door, approval, 422, Sent(data, errors))
     except ContentChanged:
         return show(request, door, await get(request, approval.id), 409, Sent(data, notice=CHANGED))
+    except (Unavailable, StorageError) as error:
+        notice = NOT_STORED if isinstance(error, StorageError) else NO_REPLY
+        return show(request, door, approval, problem_of(error).status, Sent(data, notice=notice))
     except _CLOSED as refusal:
         return show(request, door, await get(request, approval.id), problem_of(refusal).status)
     return RedirectResponse(door.after, 303)
@@ -226,11 +238,3 @@ def _errors(
 async def get(request: Request, approval_id: str) -> Approval:
     """Raises ApprovalNotFound."""
     return (await engine_of(request).read(GetApproval(approval_id), ApprovalReply)).approval
-
-
-def refused(request: Request, refusal: Refused, who: Who | None = None) -> Response:
-    """A plain page for what the engine would not do."""
-    problem = problem_of(refusal)
-    return render(
-        request, "message.html", problem.status, who=who, title=problem.title, text=problem.detail
-    )
