@@ -96,3 +96,19 @@ def _parsed(text: str, what: str) -> float:
     if match is None:
         raise ValueError(f"{what} is {text!r}, which is no duration: {_HOW}")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def ago(ms: int | None, now: int) -> str:
+    """A moment as seen from ``now``: "3 s ago", "in 5 min"; "" for none."""
+    if ms is None:
+        return ""
+    apart = abs(now - ms)
+    if apart < 1000:
+        return "now"
+    text = format_ms(apart - apart % 1000)
+    return f"{text} ago" if ms < now else f"in {text}"
+
+
+def clock(ms: int) -> str:
+    """A moment in local time, with its zone, to the second."""
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -81,9 +81,9 @@ def test_show_as_json_has_steps_waits_and_the_reason(left: AppFixture) -> None:
 
 
 def test_a_ready_run_without_a_server_says_that_none_runs(left: AppFixture) -> None:
-    from tako.cli.why import Scene, why
     from tako.commands import WorkflowList
     from tako.model import Run, RunState
+    from tako.why import Scene, why
 
     run = tako_json(left, "runs", "show", "delayed")
     fields: dict[str, Any] = {name: run.get(name) for name in Run.__struct_fields__}

@@ -79,9 +79,10 @@ def list_approvals(
 
 
 def _table(found: "list[Approval]") -> None:
-    from tako.cli.output import ago, print_table, short
+    from tako.cli.output import print_table, short
     from tako.cli.wording import names, progress
     from tako.clock import now_ms
+    from tako.durations import ago
 
     now = now_ms()
     rows = [
@@ -109,9 +110,10 @@ def show(approval_id: ApprovalId, as_json: Json = False) -> None:
 
 
 def _print(approval: "Approval") -> None:
-    from tako.cli.output import clock, print_table, short
+    from tako.cli.output import print_table, short
     from tako.cli.wording import command
     from tako.clock import now_ms
+    from tako.durations import clock
 
     now = now_ms()
     print(f"{approval.question.title}  {approval.id}")
@@ -132,8 +134,9 @@ def _print(approval: "Approval") -> None:
 
 
 def _facts(approval: "Approval", now: int) -> Iterator[tuple[str, str]]:
-    from tako.cli.output import ago, clock, short
+    from tako.cli.output import short
     from tako.cli.wording import at_deadline, names, progress
+    from tako.durations import ago, clock
 
     question, far = approval.question, progress(approval)
     yield "state", approval.state + (f": {far}" if far else "")

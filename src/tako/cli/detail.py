@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from tako.cli.output import ago, clock, print_table, short
+from tako.cli.output import print_table, short
 from tako.cli.reading import open_reader
-from tako.cli.why import Scene, running_of, server_answers, why
+from tako.cli.wording import sentence
 from tako.clock import now_ms
 from tako.commands import (
     ApprovalList,
@@ -20,8 +20,9 @@ from tako.commands import (
     StepList,
     WorkflowList,
 )
-from tako.durations import format_ms
+from tako.durations import ago, clock, format_ms
 from tako.model import Approval, Run, RunError, RunState, StepKind, StepRecord, Waiter
+from tako.why import Scene, running_of, server_answers, why
 
 
 class Details(NamedTuple):
@@ -45,7 +46,7 @@ def run_details(run_id: str) -> Details:
     if any(waiter.kind == StepKind.APPROVAL for waiter in saved.waiters):
         asked = reader.ask(ListApprovals(run_id=run_id), ApprovalList).approvals
     now, answers = now_ms(), server_answers(reader.app.socket)
-    scene = Scene(run, saved.waiters, asked, known, running, answers, now)
+    scene = Scene(run, saved.waiters, asked, known, running, answers, now, sentence)
     return Details(run, saved.steps, saved.waiters, why(scene), now)
 
 

@@ -2,12 +2,9 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
-
-from tako.durations import format_ms
 
 
 def print_json(value: Any) -> None:
@@ -23,22 +20,6 @@ def plain(record: Any, *, as_json: Sequence[str] = ()) -> dict[str, Any]:
         if table[name] is not None:
             table[name] = msgspec.Raw(table[name].encode())
     return table
-
-
-def ago(ms: int | None, now: int) -> str:
-    """A moment as seen from ``now``: "3 s ago", "in 5 min"; "" for none."""
-    if ms is None:
-        return ""
-    apart = abs(now - ms)
-    if apart < 1000:
-        return "now"
-    text = format_ms(apart - apart % 1000)
-    return f"{text} ago" if ms < now else f"in {text}"
-
-
-def clock(ms: int) -> str:
-    """A moment in local time, with its zone, to the second."""
-    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def short(text: str | None, width: int = 60) -> str:

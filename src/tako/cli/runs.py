@@ -46,8 +46,9 @@ def list_runs(
 
 
 def _table(runs: "list[Run]") -> None:
-    from tako.cli.output import ago, print_table, short
+    from tako.cli.output import print_table, short
     from tako.clock import now_ms
+    from tako.durations import ago
 
     now = now_ms()
     rows = [

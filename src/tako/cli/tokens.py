@@ -45,7 +45,7 @@ def create(
 
         print_json(_json(credential) | {"token": secret})
     else:
-        from tako.cli.output import clock
+        from tako.durations import clock
 
         until = clock(credential.expires_at)
         said = f"token {credential.id} of {credential.person}, {scope}, good until {until}:"
@@ -93,10 +93,11 @@ def list_tokens(
     as_json: Json = False,
 ) -> None:
     """List the tokens that are good, newest first."""
-    from tako.cli.output import ago, print_json, print_table
+    from tako.cli.output import print_json, print_table
     from tako.cli.sending import ask_sync
     from tako.clock import now_ms
     from tako.commands import CredentialList, ListCredentials
+    from tako.durations import ago
 
     found = ask_sync(ListCredentials("token", person), CredentialList).credentials
     if as_json:

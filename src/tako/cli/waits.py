@@ -34,8 +34,9 @@ def waits(
 
 
 def _tables(found: "WaitList") -> None:
-    from tako.cli.output import ago, print_table, short
+    from tako.cli.output import print_table, short
     from tako.clock import now_ms
+    from tako.durations import ago
 
     now = now_ms()
     waiting = [

@@ -2,7 +2,7 @@
 
 import shlex
 
-from tako.cli.output import ago, clock
+from tako.durations import ago, clock
 from tako.model import Approval, ApprovalState, Question
 from tako.people import GROUP
 from tako.voting import ANYONE, VETO

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from tako import approvals, links
 from tako.cli.devtools.output import Printer
-from tako.cli.output import ago
 from tako.cli.wording import command, names, progress
 from tako.clock import now_ms
 from tako.config import AppConfig
+from tako.durations import ago
 from tako.errors import ApprovalNotFound, TakoError
 from tako.model import Actor, Approval, ApprovalState
 from tako.people import People

@@ -5,14 +5,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tako.cli.output import ago, clock
-from tako.cli.wording import sentence
 from tako.commands import ListRuns, WorkflowList
+from tako.durations import ago, clock
 from tako.model import Approval, BrokenModule, Run, RunState, Waiter, WorkflowInfo
+
+_MOST = 20  # waits that are told one by one
+
+
+def _asked(approval: Approval, now: int) -> str:
+    until = "" if approval.deadline is None else f" until {ago(approval.deadline, now)}"
+    return f"It waits for an answer to {approval.question.title!r}{until}."
 
 
 class Scene(NamedTuple):
-    """All that the sentence is made of."""
+    """All that the sentence is made of.
+
+    ``asked`` says what waits for people, ``clock`` a moment; ``typed``: with commands to type.
+    """
 
     run: Run
     waiters: list[Waiter]
@@ -21,6 +30,9 @@ class Scene(NamedTuple):
     running: int  # runs of the same workflow that execute now, as far as is worth counting
     server: bool
     now: int
+    asked: Callable[[Approval, int], str] = _asked
+    clock: Callable[[int], str] = clock
+    typed: bool = True
 
 
 def why(scene: Scene) -> str:
@@ -31,7 +43,7 @@ def why(scene: Scene) -> str:
 def _pending(scene: Scene) -> str:
     run = scene.run
     if run.run_at is not None and run.run_at > scene.now:
-        when = f"{ago(run.run_at, scene.now)} ({clock(run.run_at)})"
+        when = f"{ago(run.run_at, scene.now)} ({scene.clock(run.run_at)})"
         if run.attempt > 1:
             return f"Attempt {run.attempt - 1} failed; attempt {run.attempt} starts {when}."
         return f"It was asked for later: it starts {when}."
@@ -80,28 +92,31 @@ def _ready(scene: Scene, info: WorkflowInfo) -> str:
 
 def _waiting(scene: Scene) -> str:
     asked = {approval.name: approval for approval in scene.approvals}
+    shown = scene.waiters[:_MOST]
     sentences = [
-        sentence(asked[waiter.name], scene.now)
+        scene.asked(asked[waiter.name], scene.now)
         if waiter.name in asked
-        else _one_wait(waiter, scene.now)
-        for waiter in scene.waiters
+        else _one_wait(waiter, scene)
+        for waiter in shown
     ]
+    if len(scene.waiters) > _MOST:
+        sentences.append(f"It waits for {len(scene.waiters) - _MOST} more things.")
     overdue = any(w.deadline is not None and w.deadline <= scene.now for w in scene.waiters)
     if overdue and not scene.server:
         sentences.append("No server runs for this app, so deadlines pass unnoticed: start one.")
     return "\n".join(sentences)
 
 
-def _one_wait(waiter: Waiter, now: int) -> str:
+def _one_wait(waiter: Waiter, scene: Scene) -> str:
     until = ""
     if waiter.deadline is not None:
-        until = f" until {clock(waiter.deadline)} ({ago(waiter.deadline, now)})"
+        until = f" until {scene.clock(waiter.deadline)} ({ago(waiter.deadline, scene.now)})"
     if waiter.event is None:
         return f"It sleeps{until} in step {waiter.name!r}."
-    return (
-        f"It waits for {waiter.event}{until}.\n"
-        f"  Answer with: tako signal {_quoted(waiter.event)} '<JSON>'"
-    )
+    told = f"It waits for {waiter.event}{until}."
+    if not scene.typed:
+        return told
+    return f"{told}\n  Answer with: tako signal {_quoted(waiter.event)} '<JSON>'"
 
 
 def _quoted(text: str) -> str:
@@ -118,11 +133,13 @@ def _running(scene: Scene) -> str:
 
 
 def _failed(scene: Scene) -> str:
+    if not scene.typed:
+        return "When the cause is mended, run it again: saved steps are kept."
     return f"When the cause is mended: tako runs rerun {scene.run.id}"
 
 
 def _cancelled(scene: Scene) -> str:
-    return f"To run it again: tako runs rerun {scene.run.id}"
+    return f"To run it again: tako runs rerun {scene.run.id}" if scene.typed else ""
 
 
 _BY_STATE: dict[RunState, Callable[[Scene], str]] = {
