@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 
 from tako.web import csrf
 from tako.web.forms import label_of
+from tako.web.jsonview import view
 from tako.web.times import rfc3339
 
 HERE = Path(__file__).parent.parent
@@ -136,6 +137,7 @@ def _environment() -> Environment:
     environment.filters["duration"] = duration_tag
     environment.filters["short"] = short
     environment.filters["bytes"] = bytes_of
+    environment.filters["json"] = view
     return environment
 
 
