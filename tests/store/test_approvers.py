@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from tako.commands import CountApprovals, Decided, Delegate, ListApprovals, MintLink, RevokeLinks
 from tako.model import Actor, Escalation
 from tako.people import Directory, Person
+from tako.store import inbox
 from tests.store.asking import actor, approval, deciding, record
 from tests.store.office import HOUR, ROLES, STAFF, Office, after
 
@@ -361,6 +362,21 @@ def test_what_is_open_comes_nearest_deadline_first_in_pages(office: Office) -> N
     assert office.do(CountApprovals("ana")).count == 4
     assert office.do(CountApprovals("vic")).count == 0
     assert office.do(CountApprovals()).count == 4
+
+
+def test_a_text_is_looked_for_in_titles_a_bounded_number_of_them_at_a_time(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MOST_SEARCHED", 3)
+    for number in range(5):
+        office.ask(f"a{number}", title="STRASSE 1" if number % 4 == 0 else "Ship it?")
+    looking = ListApprovals(person="ana", text="straße")
+    first = office.do(looking)
+    assert [approval.id for approval in first.approvals] == ["a0"]
+    second = office.do(replace(looking, after=first.next))
+    assert [approval.id for approval in second.approvals] == ["a4"]
+    assert second.next is None
+    assert office.do(replace(looking, text="nowhere")).approvals == []
 
 
 def test_somebody_escalated_to_has_it_in_their_inbox(office: Office) -> None:

@@ -115,6 +115,8 @@ class ListApprovals(Message, frozen=True):
 
     ``state`` None: all. ``person``: only what waits for this person's answer (open), or was asked
     of them; ``groups`` are those of the `Actor`. ``after``: ``next`` of the page before.
+    ``text``: in the title, in whatever case; then a page with a ``next`` may be short, even empty,
+    for only so many are looked at.
     """
 
     state: str | None = "open"
@@ -124,6 +126,7 @@ class ListApprovals(Message, frozen=True):
     run_id: str | None = None
     limit: int = 50
     after: str | None = None
+    text: str | None = None
 
 
 class CountApprovals(Message, frozen=True):

@@ -23,6 +23,7 @@ _Page = Callable[[_Key, int], list[_Key]]
 _FIRST: _Key = (-(2**63), 0)
 _PAGE = 200  # rows that are looked at together
 MOST_COUNTED = 100  # each is looked at; more than that nobody reads at once
+MOST_SEARCHED = 2_000  # for a text, in one reply
 
 
 def get(tx: Transaction, c: GetApproval) -> ApprovalReply:
@@ -30,11 +31,24 @@ def get(tx: Transaction, c: GetApproval) -> ApprovalReply:
 
 
 def list_approvals(tx: Transaction, c: ListApprovals) -> ApprovalList:
+    if c.text:
+        return _search(tx, c, c.text.casefold())
     wanted = _wanted(tx, c)
     page = list(islice(wanted, c.limit + 1))
     more = page[c.limit - 1][0] if len(page) > c.limit else None
     approvals = [approval for _, approval in page[: c.limit]]
     return ApprovalList(approvals, None if more is None else f"{more[0]}.{more[1]}")
+
+
+def _search(tx: Transaction, c: ListApprovals, text: str) -> ApprovalList:
+    """By title, which no index knows."""
+    found: list[Approval] = []
+    for looked, (key, approval) in enumerate(_candidates(tx, c), 1):
+        if _is_wanted(tx, c, approval) and text in approval.question.title.casefold():
+            found.append(approval)
+        if len(found) == c.limit or looked == MOST_SEARCHED:
+            return ApprovalList(found, f"{key[0]}.{key[1]}")
+    return ApprovalList(found)
 
 
 def count(tx: Transaction, c: CountApprovals) -> Count:
@@ -48,14 +62,17 @@ def count(tx: Transaction, c: CountApprovals) -> Count:
 
 def _wanted(tx: Transaction, c: ListApprovals) -> Iterator[tuple[_Key, Approval]]:
     """Those that are asked for, in their order."""
+    return (found for found in _candidates(tx, c) if _is_wanted(tx, c, found[1]))
+
+
+def _candidates(tx: Transaction, c: ListApprovals) -> Iterator[tuple[_Key, Approval]]:
+    """Those that an index leads to, in their order."""
     seen: set[int] = set()
     for key in merge(*(_keys(source, _start(c.after)) for source in _sources(tx, c))):
         if key[1] in seen:
             continue
         seen.add(key[1])
-        approval = by_seq(tx, key[1]).approval
-        if _is_wanted(tx, c, approval):
-            yield key, approval
+        yield key, by_seq(tx, key[1]).approval
 
 
 def _start(after: str | None) -> _Key:
