@@ -226,7 +226,9 @@ async def test_the_worker_is_killed_while_it_asks(start: Start, rng: random.Rand
 # --- code and clocks
 
 
-async def test_a_redeploy_while_the_run_is_parked_changes_nothing_of_what_is_asked(start: Start) -> None:
+async def test_a_redeploy_while_the_run_is_parked_changes_nothing_of_what_is_asked(
+    start: Start,
+) -> None:
     scene = start({"workflows/asks.py": ASKS})
     handle, approval = await begin(scene, quorum=2)
     await approvals.approve(approval.id, by="ana")

@@ -29,7 +29,7 @@ from tests.store.driver import START
 from tests.store.model_votes import PERSONS, Asked, ModelApproval, person_of
 from tests.store.office import Office, after
 
-EXAMPLES = int(os.environ.get("TAKO_QUORUM_EXAMPLES", "80"))
+EXAMPLES = int(os.environ.get("TAKO_QUORUM_EXAMPLES", "60"))
 
 HOUR = 3_600_000
 SPELLINGS = [name for names in PERSONS.values() for name in names]
