@@ -1,8 +1,10 @@
 """What a text or a number of a caller may be, before it is sent."""
 
 import re
+from collections.abc import Sequence
 
 LONGEST_ID, LONGEST_EVENT, LONGEST_KEY, LONGEST_REASON = 200, 500, 500, 10_000  # characters
+LONGEST_TAG, MOST_TAGS = 100, 20
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 
@@ -25,3 +27,11 @@ def check_whole(value: int, what: str, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ValueError(f"{what} must be between {low} and {high}, not {value}")
     return value
+
+
+def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(tags, str):
+        raise TypeError(f"tags must be several texts, such as [{tags!r}], not one text")
+    if len(tags) > MOST_TAGS:
+        raise ValueError(f"a run has at most {MOST_TAGS} tags, not {len(tags)}")
+    return tuple(check_text(tag, "a tag", LONGEST_TAG) for tag in tags)

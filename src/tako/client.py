@@ -6,13 +6,13 @@ same coroutine on a background thread and waits for it.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from tako import codec
-from tako.checks import LONGEST_EVENT, LONGEST_ID, LONGEST_KEY, check_text, check_whole
+from tako.checks import LONGEST_EVENT, LONGEST_ID, LONGEST_KEY, check_tags, check_text, check_whole
 from tako.commands import Changed, Enqueue, Enqueued, Rerun, Signal, Signalled
 from tako.connections import run_sync
 from tako.durations import moment_ms, to_ms
@@ -39,7 +39,8 @@ class Options(TypedDict, total=False):
 
     ``run_at`` (with a timezone) or ``delay`` (not both): not before. ``retries``: attempts after
     the first. ``unique_key``: while a run of this workflow with it is unfinished, there is no
-    second. ``run_id``: 1 to 200 characters, for ever. ``priority``: higher goes first.
+    second. ``run_id``: 1 to 200 characters, for ever. ``priority``: higher goes first. ``tags``: up
+    to 20 words to find it by.
     """
 
     run_at: datetime | None
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     unique_key: str | None
     run_id: str | None
     priority: int
+    tags: Sequence[str]
 
 
 class ManyOptions(TypedDict, total=False):
@@ -57,6 +59,7 @@ class ManyOptions(TypedDict, total=False):
     delay: timedelta | float | str | None
     retries: int | None
     priority: int
+    tags: Sequence[str]
 
 
 async def enqueue(
@@ -147,6 +150,7 @@ def _command(
     unique_key: str | None = None,
     run_id: str | None = None,
     priority: int = 0,
+    tags: Sequence[str] = (),
 ) -> Enqueue:
     if run_at is not None and delay is not None:
         raise ValueError("run_at and delay were both given: give one of them")
@@ -165,6 +169,7 @@ def _command(
         else check_text(unique_key, "unique_key", LONGEST_KEY),
         priority=check_whole(priority, "priority", -_HIGHEST, _HIGHEST),
         timeout=target.timeout,
+        tags=check_tags(tags),
     )
 
 

@@ -38,6 +38,9 @@ def enqueue(
     ] = None,
     run_id: Annotated[str | None, typer.Option(help="The run's id: one run with it, ever.")] = None,
     priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="A word to find it by; may be given several times.")
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the end; print the result.")
     ] = False,
@@ -62,6 +65,7 @@ def enqueue(
             unique_key=unique_key,
             run_id=run_id,
             priority=priority,
+            tags=tag or (),
         )
     if wait:
         _wait(handle, timeout, as_json)

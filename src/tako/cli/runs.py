@@ -26,6 +26,13 @@ def list_runs(
         str | None, typer.Option(metavar="STATE", help=f"Only runs in it: {', '.join(STATES)}.")
     ] = None,
     workflow: Annotated[str | None, typer.Option(help="Only runs of this workflow.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Whose id begins so, or whose error or reason has it.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With tako's own runs, which tell people.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     before: Annotated[str | None, typer.Option(help="Older than this run: the next page.")] = None,
     as_json: Json = False,
@@ -37,7 +44,15 @@ def list_runs(
     from tako.cli.reading import open_reader
     from tako.commands import ListRuns, RunList
 
-    command = ListRuns(state=state, workflow=workflow, limit=limit, before=before)
+    command = ListRuns(
+        state=state,
+        workflow=workflow,
+        limit=limit,
+        before=before,
+        tag=tag,
+        text=text,
+        own=everything,
+    )
     found = open_reader().ask(command, RunList).runs
     if as_json:
         print_json([run_json(run) for run in found])

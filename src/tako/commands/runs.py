@@ -76,7 +76,8 @@ class ListRuns(Message, frozen=True):
 
     ``brief``: without what may be large: payload ("null"), result, and tracebacks of errors.
     ``text``: how an id begins, or what an error or a reason has in it. ``since`` and ``until``
-    (ms) are about when runs came in.
+    (ms) are about when runs came in. ``own`` False: without runs of built-in workflows, unless
+    ``workflow`` names one.
     """
 
     state: str | None = None
@@ -88,6 +89,7 @@ class ListRuns(Message, frozen=True):
     text: str | None = None
     since: int | None = None
     until: int | None = None
+    own: bool = True
 
 
 class ListSteps(Message, frozen=True):

@@ -35,7 +35,8 @@ def _statement(c: ListRuns) -> str:
 def _numbers(
     tx: Transaction, statement: str, c: ListRuns, low: int, high: int, *more: object
 ) -> list[int]:
-    rows = tx.db.all(statement, c.state, c.workflow, low, high, c.limit, *more)
+    workflow = c.workflow if c.own else c.workflow or ""
+    rows = tx.db.all(statement, c.state, workflow, low, high, c.limit, *more)
     return [seq for (seq,) in rows]
 
 

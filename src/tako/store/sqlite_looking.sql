@@ -1,9 +1,11 @@
 -- What people look at; see sqlite.sql. Lists of runs are found by number first, newest first:
--- ?1 state, ?2 workflow, ?3 and ?4 the lowest and the highest number, ?5 how many.
+-- ?1 state, ?2 workflow ("": all but our own), ?3 and ?4 the lowest and the highest number, ?5 how
+-- many.
 
 -- name: find_runs
 SELECT seq FROM runs
-WHERE seq BETWEEN ?3 AND ?4 AND (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2)
+WHERE seq BETWEEN ?3 AND ?4 AND (?1 IS NULL OR state = ?1)
+  AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
 ORDER BY seq DESC LIMIT ?5;
 
 -- name: find_runs_of_workflow
@@ -14,31 +16,33 @@ ORDER BY seq DESC LIMIT ?5;
 -- name: find_waiting_runs
 SELECT seq FROM runs
 WHERE state = 'waiting' AND state = ?1 AND seq BETWEEN ?3 AND ?4
-  AND (?2 IS NULL OR workflow = ?2)
+  AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
 ORDER BY seq DESC LIMIT ?5;
 
 -- name: find_troubled_runs
 SELECT seq FROM runs
 WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
-  AND (?2 IS NULL OR workflow = ?2)
+  AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
 ORDER BY seq DESC LIMIT ?5;
 
 -- name: find_running_runs
 SELECT seq FROM runs INDEXED BY runs_running
 WHERE state = 'running' AND state = ?1 AND seq BETWEEN ?3 AND ?4
-  AND (?2 IS NULL OR workflow = ?2)
+  AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
 ORDER BY seq DESC LIMIT ?5;
 
 -- name: find_tagged_runs
 SELECT t.seq FROM run_tags AS t JOIN runs AS r ON r.seq = t.seq
 WHERE t.tag = ?6 AND t.seq BETWEEN ?3 AND ?4
-  AND (?1 IS NULL OR r.state = ?1) AND (?2 IS NULL OR r.workflow = ?2)
+  AND (?1 IS NULL OR r.state = ?1)
+  AND (?2 IS NULL OR r.workflow = ?2 OR (?2 = '' AND r.workflow NOT GLOB 'tako.*'))
 ORDER BY t.seq DESC LIMIT ?5;
 
 -- name: find_runs_by_id
 SELECT seq FROM runs
 WHERE id >= ?6 AND id < ?7 AND seq BETWEEN ?3 AND ?4
-  AND (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2)
+  AND (?1 IS NULL OR state = ?1)
+  AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
 ORDER BY id DESC LIMIT ?5;
 
 -- name: find_runs_by_text
@@ -46,7 +50,8 @@ ORDER BY id DESC LIMIT ?5;
 SELECT seq FROM (
   SELECT seq, state, workflow, error, reason FROM runs
   WHERE state IN ('failed', 'cancelled') AND seq BETWEEN ?3 AND ?4 ORDER BY seq DESC LIMIT ?7)
-WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2)
+WHERE (?1 IS NULL OR state = ?1)
+  AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
   AND (instr(lower(error), ?6) OR instr(lower(reason), ?6))
 ORDER BY seq DESC LIMIT ?5;
 

@@ -1,24 +1,29 @@
 """Runs, their steps, and what the engine knows of workflows and waits."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from tako.checks import LONGEST_ID
 from tako.commands import (
     Cancel,
     Changed,
+    CountRuns,
     Get,
     ListRuns,
     ListSteps,
     ListWaits,
     ListWorkflows,
     Rerun,
+    RunCounts,
     RunList,
     RunReply,
     StepList,
     WaitList,
     WorkflowList,
 )
+from tako.durations import moment_ms
 from tako.model import Event, Role, Run, StepRecord, Waiter, WorkflowInfo
 from tako.web.api.calls import Call, Nothing, Route
 from tako.web.api.shapes import (
@@ -28,6 +33,7 @@ from tako.web.api.shapes import (
     EventName,
     Id,
     Limit,
+    Tag,
     Text,
     Time,
     maybe_error,
@@ -44,10 +50,22 @@ _OWN = "tako."  # how the names of built-in workflows begin
 
 
 class RunQuery(Ask, frozen=True):
+    """``text``: how an id begins, or what an error or a reason has in it. ``since`` and ``until``
+    are about when runs came in. ``own``: with runs of tako's own workflows."""
+
     state: State | None = None
     workflow: Id | None = None
+    tag: Tag | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)] | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    own: bool = False
     limit: Limit = 50
     cursor: Cursor | None = None
+
+
+class CountQuery(Ask, frozen=True):
+    workflow: Id | None = None
 
 
 class StepQuery(Ask, frozen=True):
@@ -94,6 +112,7 @@ class RunHead(Struct, frozen=True):
     unique_key: str | None
     reason: str | None
     worker_id: str | None
+    tags: tuple[str, ...]
 
 
 class RunOut(RunHead, frozen=True):
@@ -105,6 +124,17 @@ class RunOut(RunHead, frozen=True):
 class RunPage(Struct, frozen=True):
     runs: list[RunHead]
     next: str | None
+
+
+class Counts(Struct, frozen=True):
+    """Runs in each state, tako's own among them."""
+
+    pending: int
+    running: int
+    waiting: int
+    succeeded: int
+    failed: int
+    cancelled: int
 
 
 class StepOut(Struct, frozen=True):
@@ -191,10 +221,25 @@ class WorkflowsOut(Struct, frozen=True):
 
 
 async def runs(call: Call, q: RunQuery) -> RunPage:
-    command = ListRuns(q.state, q.workflow, q.limit, q.cursor, brief=True)
+    command = ListRuns(
+        q.state,
+        q.workflow,
+        q.limit,
+        q.cursor,
+        brief=True,
+        tag=q.tag,
+        text=q.text,
+        since=None if q.since is None else moment_ms(q.since, "since"),
+        until=None if q.until is None else moment_ms(q.until, "until"),
+        own=q.own,
+    )
     found = (await call.read(command, RunList)).runs
     more = found[-1].id if len(found) == q.limit else None
     return RunPage([RunHead(**_head(run)) for run in found], more)
+
+
+async def counts(call: Call, q: CountQuery) -> Counts:
+    return Counts(**(await call.read(CountRuns(q.workflow), RunCounts)).counts)
 
 
 async def run(call: Call, _: Nothing) -> RunOut:
@@ -254,6 +299,7 @@ def _head(run: Run) -> dict[str, Any]:
         "unique_key": run.unique_key,
         "reason": run.reason,
         "worker_id": run.worker_id,
+        "tags": run.tags,
     }
 
 
@@ -298,6 +344,10 @@ ROUTES = (
     Route(
         *("GET", "/api/runs", Role.VIEWER, runs, RunQuery, RunPage),
         summary="Runs, newest first",
+    ),
+    Route(
+        *("GET", "/api/run-counts", Role.VIEWER, counts, CountQuery, Counts),
+        summary="How many runs there are in each state, of one workflow or at all",
     ),
     Route(
         *("GET", _ONE, Role.VIEWER, run, Nothing, RunOut),

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from tako.checks import MOST_TAGS
 from tako.commands import Enqueue, Enqueued, Signal, Signalled
 from tako.durations import moment_ms, to_ms
 from tako.model import Role
 from tako.web.api.calls import Call, Nothing, Route
-from tako.web.api.shapes import Ask, EventName, Id, Key, Time, time
+from tako.web.api.shapes import Ask, EventName, Id, Key, Tag, Time, time
 from tako.web.problems import Trouble
 
 _CENTURY = 36_525 * 86_400
@@ -33,6 +34,7 @@ class NewRun(Ask, frozen=True):
     run_id: Id | None = None
     priority: Annotated[int, Meta(ge=-_MOST, le=_MOST)] = 0
     retries: Annotated[int, Meta(ge=0, le=_MOST)] | None = None
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=MOST_TAGS)] = ()
 
 
 class NewSignal(Ask, frozen=True):
@@ -96,6 +98,7 @@ async def enqueue(call: Call, body: NewRun) -> EnqueuedOut:
         retries=body.retries,
         unique_key=body.unique_key,
         priority=body.priority,
+        tags=body.tags,
     )
     reply = await call.ask(command, Enqueued)
     again = body.run_id is None and reply.run_id == command.run_id  # this call, sent again

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from tako.checks import LONGEST_EVENT, LONGEST_ID, LONGEST_KEY, LONGEST_REASON
+from tako.checks import LONGEST_EVENT, LONGEST_ID, LONGEST_KEY, LONGEST_REASON, LONGEST_TAG
 from tako.model import RunError
 from tako.web.times import rfc3339
 
@@ -14,6 +14,7 @@ _LINE = r"^[^\x00-\x1f\x7f-\x9f]+(?![\s\S])"
 Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, pattern=_LINE)]
 EventName = Annotated[str, Meta(min_length=1, max_length=LONGEST_EVENT, pattern=_LINE)]
 Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY, pattern=_LINE)]
+Tag = Annotated[str, Meta(min_length=1, max_length=LONGEST_TAG, pattern=_LINE)]
 Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
 Limit = Annotated[int, Meta(ge=1, le=200)]
 Cursor = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, pattern=_LINE)]
