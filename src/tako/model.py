@@ -271,8 +271,8 @@ class Actor(msgspec.Struct, frozen=True, array_like=True):
     """Who does something, how that is known, and through which door. Never taken from a body.
 
     ``groups`` are those that an identity provider named, beside the ones of the people file.
-    ``auth``: local | password | oidc | proxy | token | link | process. ``channel``: page | link |
-    api | cli | python | server. ``address`` is that of the network, if there is one.
+    ``auth``: local | password | oidc | proxy | mounted | token | link | process. ``channel``: page
+    | link | api | cli | python | server. ``address`` is that of the network, if there is one.
     """
 
     person: str

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from tako.config.engine import Duration
 
-Auth = Literal["local", "users", "oidc", "proxy"]
+Auth = Literal["local", "users", "oidc", "proxy", "mounted"]
 
 
 class OidcConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +30,8 @@ class ProxyConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[web]`: its presence starts the HTTP doors. ``url`` is what people and links use.
+
+    With ``auth = "mounted"`` the server opens none: they are a part of another application.
 
     ``hosts``: names that the Host header may have, beside those of ``url`` and ``listen``.
     ``max_body`` is bytes.

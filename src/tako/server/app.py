@@ -85,7 +85,7 @@ class AppServer:
     async def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._listener = Listener(self.config.socket, self)
-        if self.config.web is not None:
+        if self.config.web is not None and self.config.web.auth != "mounted":
             self._http = HttpDoor(self.config, self.config.web)
         self.people = People(self.config)
         self._store = open_store(self.config.db, people=self.people.now)

@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tako.web.cookies import cookie_name, set_cookie
+
 FIELD = "csrf"
 _NAME = "tako_csrf"
+_MADE = "tako.csrf"  # in a scope: the value that was made for this request
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -23,22 +26,13 @@ def token_of(request: Request) -> str:
     given = request.cookies.get(_cookie(request), "")
     if _TOKEN.fullmatch(given):
         return given
-    if not hasattr(request.state, "csrf"):
-        request.state.csrf = secrets.token_urlsafe(32)
-    return str(request.state.csrf)
+    return str(request.scope.setdefault(_MADE, secrets.token_urlsafe(32)))
 
 
 def remember(request: Request, response: Response) -> None:
     """Give the browser the cookie of `token_of`, if it has none."""
-    if hasattr(request.state, "csrf"):
-        response.set_cookie(
-            _cookie(request),
-            request.state.csrf,
-            path="/",
-            secure=is_https(request),
-            httponly=True,
-            samesite="lax",
-        )
+    if _MADE in request.scope:
+        set_cookie(request, response, _cookie(request), request.scope[_MADE])
 
 
 def matches(request: Request, form: Mapping[str, object]) -> bool:
@@ -47,10 +41,5 @@ def matches(request: Request, form: Mapping[str, object]) -> bool:
     return bool(_TOKEN.fullmatch(kept)) and hmac.compare_digest(given.encode(), kept.encode())
 
 
-def is_https(request: Request) -> bool:
-    """Whether people reach us by https: what the settings say, not what a proxy's header does."""
-    return str(request.app.state.config.web.base).startswith("https://")
-
-
 def _cookie(request: Request) -> str:
-    return f"__Host-{_NAME}" if is_https(request) else _NAME
+    return cookie_name(request, _NAME)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tako.errors import Refused, StorageError, TakoError, TooLarge, Unavailable
+from tako.web.paths import below
 from tako.web.times import rfc3339
 from tako.web.who import NotLoggedIn
 
@@ -136,8 +137,8 @@ def as_json(problem: Problem, path: str) -> Response:
 
 def respond(request: Request, problem: Problem) -> Response:
     """For programs problem+json, for people a page."""
-    path = request.url.path
-    if path.startswith(_FOR_PROGRAMS) or "text/html" not in request.headers.get("accept", ""):
+    path, ours = request.url.path, below(request.scope)
+    if ours.startswith(_FOR_PROGRAMS) or "text/html" not in request.headers.get("accept", ""):
         return as_json(problem, path)
     from tako.web.pages import problem_page  # which itself knows Problem
 

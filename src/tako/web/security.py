@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tako.config import WebConfig
 from tako.errors import TooLarge
+from tako.web.paths import below
 from tako.web.problems import Problem, Trouble, log_unexpected, problem_of, respond
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -130,7 +131,7 @@ class _Answer:
         self.started = False
         self._send = send
         self._https = https
-        self._static = scope["path"].startswith("/static/")
+        self._static = below(scope).startswith("/static/")
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

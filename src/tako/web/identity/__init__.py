@@ -6,6 +6,7 @@
 | users | a password of the people file | a session |
 | oidc | their identity provider | a session |
 | proxy | what the proxy in front does | a header of the proxy |
+| mounted | what the application around does | whatever its function looks at |
 
 In every mode a program has an API token instead. A session is good only in the mode it began in.
 """
@@ -16,7 +17,7 @@ from starlette.routing import BaseRoute
 from tako.config import AppConfig
 from tako.web.addresses import is_local
 from tako.web.engine import web_of
-from tako.web.identity import login, logout, proxy, sessions, tokens
+from tako.web.identity import around, login, logout, proxy, sessions, tokens
 from tako.web.who import Who
 
 
@@ -45,4 +46,6 @@ async def identify(request: Request, channel: str) -> Who | None:
         return await tokens.who(request, channel, token)
     if mode == "proxy":
         return proxy.who(request, channel)
+    if mode == "mounted":
+        return await around.who(request, channel)
     return await sessions.who(request, channel)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -14,10 +15,12 @@ from tako.web import csrf
 from tako.web.addresses import is_local
 from tako.web.engine import people_of, web_of
 from tako.web.identity import sessions
+from tako.web.identity.around import around_of
 from tako.web.identity.credentials import actor
 from tako.web.identity.passwords import person_with
 from tako.web.limits import TooMany
 from tako.web.pages.rendering import render
+from tako.web.paths import root_of
 from tako.web.security import safe_next
 from tako.web.who import NotLoggedIn, Who, who_of
 
@@ -32,6 +35,7 @@ _BY_PROXY = (
     "The proxy in front of tako says who you are, and it has said nothing, or this request did "
     "not come from it. Open the address that the proxy serves."
 )
+_AROUND = "The application around these pages says who you are: log in there, then come back."
 
 
 def routes() -> list[BaseRoute]:
@@ -48,6 +52,8 @@ async def show(request: Request) -> Response:
         return form(request, who=who)
     if mode == "proxy":
         return message(request, 401, "You are not logged in", _BY_PROXY)
+    if mode == "mounted":
+        return _around(request)
     if mode == "local" and not is_local(request):
         return message(request, 403, "Only on this machine", _AWAY)
     if mode == "oidc":
@@ -55,6 +61,15 @@ async def show(request: Request) -> Response:
 
         return await send_away(request, next_of(request, request.query_params.get("next")))
     return form(request)
+
+
+def _around(request: Request) -> Response:
+    """To where the application around lets people in, if it has said where that is."""
+    login = around_of(request).login
+    if login is None:
+        return message(request, 401, "You are not logged in", _AROUND)
+    back = quote(next_of(request, request.query_params.get("next")), safe="")
+    return RedirectResponse(f"{login}{'&' if '?' in login else '?'}next={back}", 303)
 
 
 async def log_in(request: Request) -> Response:
@@ -128,7 +143,7 @@ def message(request: Request, status: int, title: str, said: str) -> Response:
 
 def next_of(request: Request, path: str | None) -> str:
     """Where to go from here: only to a page of ours."""
-    return safe_next(path, str(request.scope.get("root_path", "")).rstrip("/") + "/")
+    return safe_next(path, root_of(request.scope) + "/")
 
 
 def text(given: Mapping[str, object], field: str) -> str:

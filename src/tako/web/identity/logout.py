@@ -8,10 +8,13 @@ from tako.web import csrf
 from tako.web.engine import web_of
 from tako.web.identity import sessions
 from tako.web.identity.login import known
-from tako.web.pages.rendering import render
+from tako.web.pages.rendering import path_of, render
 
 _STALE = "That page had been open for too long: press the button once more."
-_BY_PROXY = "The proxy in front of tako says who you are; it is the one that logs you out."
+_ELSEWHERE = {
+    "proxy": "The proxy in front of tako says who you are; it is the one that logs you out.",
+    "mounted": "The application around these pages says who you are; log out there.",
+}
 
 
 def routes() -> list[BaseRoute]:
@@ -27,12 +30,12 @@ async def show(request: Request) -> Response:
 
 
 async def log_out(request: Request) -> Response:
-    if web_of(request).auth == "proxy":
-        return await _page(request, problem=_BY_PROXY)
+    if (said := _ELSEWHERE.get(web_of(request).auth)) is not None:
+        return await _page(request, problem=said)
     async with request.form(max_files=0, max_fields=10) as given:
         if not csrf.matches(request, given):
             return await _page(request, 403, _STALE)
-    response = RedirectResponse(request.url_for("logout").path, 303)
+    response = RedirectResponse(path_of(request, "/logout"), 303)
     await sessions.end(request, response)
     return response
 

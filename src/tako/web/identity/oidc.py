@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from tako.people import is_name
 from tako.web.addresses import address_of
+from tako.web.cookies import cookie_name, set_cookie
 from tako.web.engine import config_of, people_of, web_of
 from tako.web.identity import sessions
 from tako.web.identity.credentials import actor
@@ -56,7 +57,7 @@ async def send_away(request: Request, next_path: str) -> Response:
     response = RedirectResponse(url, 302)
     kept = _signer(request).dumps(msgspec.to_builtins(_Kept(attempt, next_path)))
     name = _cookie(request, attempt.state)
-    sessions.set_cookie(request, response, name, str(kept), _PATIENCE)
+    set_cookie(request, response, name, str(kept), _PATIENCE)
     return response
 
 
@@ -67,7 +68,7 @@ async def come_back(request: Request) -> Response:
     if kept is None:
         return await _stale(request)
     response = await _answered(request, kept)
-    sessions.set_cookie(request, response, _cookie(request, kept.attempt.state), "", 0)
+    set_cookie(request, response, _cookie(request, kept.attempt.state), "", 0)
     return response
 
 
@@ -142,4 +143,4 @@ def _signer(request: Request) -> URLSafeTimedSerializer:
 
 def _cookie(request: Request, state: str) -> str:
     kind = hashlib.sha256(state.encode()).hexdigest()[:8]
-    return sessions.cookie_name(request, f"tako_login_{kind}")
+    return cookie_name(request, f"tako_login_{kind}")

@@ -12,12 +12,12 @@ from tako.commands.approvals import Count
 from tako.ids import new_id
 from tako.model import Actor, Credential
 from tako.people import Directory
-from tako.web.csrf import is_https
+from tako.web.cookies import cookie_name, set_cookie
 from tako.web.engine import engine_of, people_of, web_of
 from tako.web.identity.credentials import actor, find, role_of
 from tako.web.who import Who
 
-# How a session began in each mode; in "proxy" there is none.
+# How a session began in each mode; in "proxy" and "mounted" there is none.
 AUTH = {"local": "local", "users": "password", "oidc": "oidc"}
 
 
@@ -62,24 +62,6 @@ async def _revoke(request: Request) -> None:
     found = await find(request, secret) if secret else None
     if found is not None and found.kind == "session":
         await engine_of(request).ask(RevokeCredential(id=found.id), Count)
-
-
-def set_cookie(request: Request, response: Response, name: str, value: str, age: int) -> None:
-    """Seen by no script, and sent along from no form of another site."""
-    response.set_cookie(
-        name,
-        value,
-        max_age=age,
-        path="/",
-        secure=is_https(request),
-        httponly=True,
-        samesite="lax",
-    )
-
-
-def cookie_name(request: Request, name: str) -> str:
-    """With https the browser itself sees to it that no other host has set it."""
-    return f"__Host-{name}" if is_https(request) else name
 
 
 def _cookie(request: Request) -> str:
