@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 LONGEST_ID, LONGEST_EVENT, LONGEST_KEY, LONGEST_REASON = 200, 500, 500, 10_000  # characters
 LONGEST_TAG, MOST_TAGS = 100, 20
+LOG_LINES, LOG_BYTES = 1_000, 256 * 1024  # what is kept of what a run logs
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 

@@ -152,6 +152,46 @@ class DueThing(msgspec.Struct, frozen=True, array_like=True):
     name: str
 
 
+class EventGroup(msgspec.Struct, frozen=True, array_like=True):
+    """All that waits for one event: how many, and the first of them."""
+
+    event: str
+    waiters: int
+    run_id: str
+    name: str
+    created_at: int
+    deadline: int | None
+
+
+class LogLine(msgspec.Struct, frozen=True, array_like=True):
+    """What a handler wrote with ``step.log``. ``seq`` grows within its run: µs since 1970."""
+
+    seq: int
+    at: int
+    level: str
+    message: str
+    attempt: int
+
+
+class WorkerInfo(msgspec.Struct, frozen=True, array_like=True):
+    """A connected worker: ``running`` of its ``places`` are taken."""
+
+    id: str
+    pid: int
+    group: str
+    places: int
+    running: int
+    solo: bool
+
+
+class GroupQueue(msgspec.Struct, frozen=True, array_like=True):
+    """How many runs of a group could be claimed now, and when the oldest of them came in."""
+
+    group: str
+    ready: int
+    oldest_at: int
+
+
 class WorkflowStat(msgspec.Struct, frozen=True):
     """Figures of a workflow. Percentiles are (p50, p90, p99) in ms, empty without data.
 
@@ -179,6 +219,7 @@ class Event(msgspec.Struct, frozen=True):
     delivered: int
     created_at: int
     expires_at: int
+    reason: str | None = None  # refused: what the waiter's type did not take
 
 
 class WorkflowInfo(msgspec.Struct, frozen=True, omit_defaults=True):

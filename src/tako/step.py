@@ -3,8 +3,7 @@
 Both are a thin face: the work is done by the pass (`worker/replay.py`) that executes the run.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import (
     TYPE_CHECKING,
@@ -20,6 +19,7 @@ from typing import (
 from tako import codec
 from tako.model import RunError
 from tako.retry import Backoff
+from tako.runlog import RunLog
 
 if TYPE_CHECKING:
     from tako.asking import Asking
@@ -58,11 +58,13 @@ class _Face:
         return self._pass.run.attempt
 
     @property
-    def log(self) -> "RunLog":
-        """A logger whose lines carry the run's id; ``tako.run.<workflow>`` to `logging`."""
+    def log(self) -> RunLog:
+        """A logger whose lines carry the run's id; ``tako.run.<workflow>`` to `logging`.
+
+        From INFO on they are also kept with the run: 1,000 lines, 256 KiB, 4 KiB of each.
+        """
         if self._log is None:
-            logger = logging.getLogger(f"tako.run.{self.workflow_name}")
-            self._log = RunLog(logger, {"run_id": self.run_id})
+            self._log = RunLog(self._pass)
         return self._log
 
     def bail(self, reason: str) -> NoReturn:
@@ -72,15 +74,6 @@ class _Face:
     def fail(self, error: str | BaseException | RunError) -> NoReturn:
         """End the run ``failed``, without another attempt."""
         self._pass.fail(error)
-
-
-class RunLog(logging.LoggerAdapter[logging.Logger]):
-    """Puts the run's id before each message, and into ``extra`` as ``run_id``."""
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, Any]:
-        extra = dict(self.extra or {})
-        kwargs["extra"] = {**extra, **(kwargs.get("extra") or {})}
-        return f"[{extra.get('run_id')}] {msg}", kwargs
 
 
 class Step(_Face):

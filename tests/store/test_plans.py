@@ -137,6 +137,14 @@ PLANS: dict[str, set[str]] = {
     "step_lines": {PRIMARY},
     "count_runs_between": {"runs_of_workflow"},
     "newest_of_workflow": {"runs_of_workflow"},
+    "created_at_of": {PRIMARY},
+    "event_groups": {PRIMARY, "waiters_by_event", "g"},
+    "page_of_waiters": {"waiters_by_event"},
+    "mailbox": {"events_kept"},
+    "log_so_far": {PRIMARY},
+    "log_between": {PRIMARY},
+    "insert_log": set(),
+    "list_logs": {PRIMARY},
     "due_things": {
         PRIMARY,
         "runs_scheduled",
@@ -187,7 +195,8 @@ SMALL_SCANS = {
     "count_running_runs": "runs_running",
     "count_waiting_runs": "runs_waiting",
     "count_waiting_of_workflow": "runs_waiting",
-    "due_things": "approval_timers_due",
+    "ready_groups": "runs_ready",
+    "event_groups": "g",  # a page of them
     "list_waiters": "waiters_for_ever",  # as many as are shown
     "last_audit": "audit",  # one row of it, from its end
     "prunable_audit": "r",  # from its beginning

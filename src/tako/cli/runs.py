@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     runs = typer.Typer(no_args_is_help=True, help="List, show, cancel and rerun runs.")
     runs.command("list")(list_runs)
     runs.command("show")(show)
+    runs.command("logs")(logs)
     runs.command("cancel")(cancel)
     runs.command("rerun")(rerun)
     app.add_typer(runs, name="runs")
@@ -106,6 +107,20 @@ def show(run_id: RunId, as_json: Json = False) -> None:
         print_json(run_json(details.run) | extra)
     else:
         print_run(details)
+
+
+def logs(run_id: RunId, as_json: Json = False) -> None:
+    """Show what a run has logged with step.log. Works with the server down."""
+    from tako.cli.output import plain, print_json
+    from tako.cli.reading import open_reader
+    from tako.commands import ListLogs, LogPage
+    from tako.durations import clock
+
+    lines = open_reader().ask(ListLogs(run_id), LogPage).lines
+    if as_json:
+        print_json([plain(line) for line in lines])
+    for line in () if as_json else lines:
+        print(f"{clock(line.at)}  {line.level:<8} {line.message}")
 
 
 def cancel(

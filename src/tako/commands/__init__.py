@@ -2,8 +2,8 @@
 
 A command is atomic. Times are milliseconds since the epoch, durations milliseconds; payloads,
 results and errors are JSON text. The three unions at the end say who may send what; a store
-executes all of them but `Await`, which the server turns into `Get`, and `Watch`, which it answers
-itself.
+executes all of them but `Await`, which the server turns into `Get`, and `Watch` and `GetSystem`,
+which it answers itself.
 """
 
 from typing import Any
@@ -42,15 +42,27 @@ from tako.commands.approvals import Told as Told
 from tako.commands.looking import Changes as Changes
 from tako.commands.looking import CountRuns as CountRuns
 from tako.commands.looking import DueList as DueList
+from tako.commands.looking import EventGroups as EventGroups
+from tako.commands.looking import GetQueues as GetQueues
 from tako.commands.looking import GetStep as GetStep
 from tako.commands.looking import GetStorage as GetStorage
 from tako.commands.looking import GetStory as GetStory
+from tako.commands.looking import GetSystem as GetSystem
 from tako.commands.looking import GetWorkflowStats as GetWorkflowStats
 from tako.commands.looking import ListDue as ListDue
+from tako.commands.looking import ListEventGroups as ListEventGroups
+from tako.commands.looking import ListLogs as ListLogs
+from tako.commands.looking import ListMailbox as ListMailbox
+from tako.commands.looking import ListWaitersOf as ListWaitersOf
+from tako.commands.looking import LogPage as LogPage
+from tako.commands.looking import Mailbox as Mailbox
+from tako.commands.looking import Queues as Queues
 from tako.commands.looking import RunCounts as RunCounts
 from tako.commands.looking import StepReply as StepReply
 from tako.commands.looking import Storage as Storage
 from tako.commands.looking import Story as Story
+from tako.commands.looking import System as System
+from tako.commands.looking import WaiterPage as WaiterPage
 from tako.commands.looking import Watch as Watch
 from tako.commands.looking import WorkflowStats as WorkflowStats
 from tako.commands.message import Message as Message
@@ -76,6 +88,7 @@ from tako.commands.runs import ListWaits as ListWaits
 from tako.commands.runs import ListWorkflows as ListWorkflows
 from tako.commands.runs import Load as Load
 from tako.commands.runs import Loaded as Loaded
+from tako.commands.runs import Log as Log
 from tako.commands.runs import Lost as Lost
 from tako.commands.runs import NotParked as NotParked
 from tako.commands.runs import Ok as Ok
@@ -136,6 +149,12 @@ ClientCommand = (
     | GetWorkflowStats
     | ListDue
     | GetStorage
+    | GetQueues
+    | GetSystem
+    | ListEventGroups
+    | ListLogs
+    | ListMailbox
+    | ListWaitersOf
     | Watch
 )
 WorkerCommand = (
@@ -151,6 +170,7 @@ WorkerCommand = (
     | Bail
     | Fail
     | Release
+    | Log
     | Heartbeat
 )
 ServerCommand = Tick | Spread | Lost | ShiftLeases | PruneAudit
@@ -189,6 +209,12 @@ Reply = (
     | WorkflowStats
     | DueList
     | Storage
+    | EventGroups
+    | LogPage
+    | Mailbox
+    | Queues
+    | System
+    | WaiterPage
     | Changes
 )
 Push = Deliver | Stop | Drain
@@ -219,3 +245,33 @@ class Outcome(msgspec.Struct, frozen=True):
 
     replies: list[Any]
     effects: Effects
+
+
+READS = frozenset(
+    {
+        Get,
+        ListRuns,
+        ListSteps,
+        ListWaits,
+        ListWorkflows,
+        Load,
+        GetApproval,
+        ListApprovals,
+        CountApprovals,
+        OpenLink,
+        ReadAudit,
+        Identify,
+        ListCredentials,
+        CountRuns,
+        GetStory,
+        GetStep,
+        GetWorkflowStats,
+        ListDue,
+        GetStorage,
+        GetQueues,
+        ListEventGroups,
+        ListWaitersOf,
+        ListMailbox,
+        ListLogs,
+    }
+)

@@ -1,7 +1,20 @@
 """What people look at: counts, one run's story, figures, what is due. All only read."""
 
 from tako.commands.message import Message
-from tako.model import DueThing, Pass, Run, StepLine, StepRecord, Waiter, WorkflowStat
+from tako.model import (
+    DueThing,
+    Event,
+    EventGroup,
+    GroupQueue,
+    LogLine,
+    Pass,
+    Run,
+    StepLine,
+    StepRecord,
+    Waiter,
+    WorkerInfo,
+    WorkflowStat,
+)
 
 
 class CountRuns(Message, frozen=True):
@@ -39,9 +52,62 @@ class GetWorkflowStats(Message, frozen=True):
 
 
 class ListDue(Message, frozen=True):
-    """What will happen by itself, soonest first. Reply: `DueList`."""
+    """What will happen by itself, soonest first. Reply: `DueList`.
+
+    ``after``: the ``next`` of the page before.
+    """
 
     limit: int = 50
+    after: tuple[int, int] | None = None
+
+
+class ListEventGroups(Message, frozen=True):
+    """Events that runs wait for, by name, beginning with ``prefix``. Reply: `EventGroups`.
+
+    ``after``: the event that the page before ended with.
+    """
+
+    prefix: str = ""
+    after: str | None = None
+    limit: int = 50
+
+
+class ListWaitersOf(Message, frozen=True):
+    """Who waits for one event, in the order in which they came. Reply: `WaiterPage`."""
+
+    event: str
+    after: int = 0
+    limit: int = 50
+
+
+class ListMailbox(Message, frozen=True):
+    """Signals that nobody has taken, by event, oldest first. Reply: `Mailbox`.
+
+    ``prefix``: how their event begins; ``after``: the ``next`` of the page before.
+    """
+
+    prefix: str = ""
+    after: tuple[str, int] | None = None
+    limit: int = 50
+
+
+class ListLogs(Message, frozen=True):
+    """What a run has logged, oldest first. Reply: `LogPage`. Refused: run_not_found.
+
+    ``after``: the ``seq`` that the page before ended with.
+    """
+
+    run_id: str
+    after: int = 0
+    limit: int = 1_000
+
+
+class GetQueues(Message, frozen=True):
+    """What could be claimed now, by group. Reply: `Queues`."""
+
+
+class GetSystem(Message, frozen=True):
+    """Reply: `System`. The server carries it out, and no store."""
 
 
 class GetStorage(Message, frozen=True):
@@ -95,7 +161,49 @@ class WorkflowStats(Message, frozen=True):
 
 
 class DueList(Message, frozen=True):
+    """``next``: (a moment, how many of that moment were shown) if there is more."""
+
     things: list[DueThing]
+    next: tuple[int, int] | None = None
+
+
+class EventGroups(Message, frozen=True):
+    groups: list[EventGroup]
+    next: str | None
+
+
+class WaiterPage(Message, frozen=True):
+    waiters: list[Waiter]
+    next: int | None
+
+
+class Mailbox(Message, frozen=True):
+    events: list[Event]
+    next: tuple[str, int] | None
+
+
+class LogPage(Message, frozen=True):
+    lines: list[LogLine]
+    next: int | None
+
+
+class Queues(Message, frozen=True):
+    groups: list[GroupQueue]
+
+
+class System(Message, frozen=True):
+    """The server as it is now. ``commits``: how many of the last were measured, p50, p99 in µs.
+
+    ``bytes_before``: the file's size when it was started. ``troubles``: why workers do not start.
+    """
+
+    version: str
+    pid: int
+    started_at: int
+    commits: tuple[int, int, int]
+    bytes_before: int
+    workers: list[WorkerInfo]
+    troubles: list[str]
 
 
 class Storage(Message, frozen=True):

@@ -3,7 +3,7 @@
 import msgspec
 
 from tako.commands.message import Message
-from tako.model import BrokenModule, Event, Run, StepRecord, Waiter, WorkflowInfo
+from tako.model import BrokenModule, Event, LogLine, Run, StepRecord, Waiter, WorkflowInfo
 
 # --- from anywhere -----------------------------------------------------------------------------
 
@@ -240,6 +240,14 @@ class Release(Message, frozen=True):
 
     run_id: str
     lease_id: str
+
+
+class Log(Message, frozen=True):
+    """Keep what a handler has logged, as much of it as is kept of a run. Reply: `Ok`."""
+
+    run_id: str
+    lease_id: str
+    lines: list[LogLine]
 
 
 class Heartbeat(Message, frozen=True):

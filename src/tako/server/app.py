@@ -17,6 +17,7 @@ from tako.commands import (
     Enqueue,
     Enqueued,
     Error,
+    GetSystem,
     ListWorkflows,
     Lost,
     MintLink,
@@ -38,6 +39,7 @@ from tako.people import People
 from tako.server.batch import Batch
 from tako.server.catalogue import Catalogue
 from tako.server.datafolder import DataFolder
+from tako.server.figures import Figures
 from tako.server.http import HttpDoor
 from tako.server.listener import Listener, Peer
 from tako.server.record import Record
@@ -53,7 +55,7 @@ _log = logging.getLogger("tako.server")
 
 _AFTER_TROUBLE = 1.0  # s until something the server owes is tried again
 _GRACE = 2.0  # s beyond `drain` that workers have to end
-_HELD = frozenset({Claim, Watch})  # answered when there is something to say
+_OURS = frozenset({Claim, Watch, GetSystem})  # not for a batch, or when there is something to say
 _LEASE_EXPIRED = "the lease expired"  # as the store says it
 
 
@@ -108,6 +110,7 @@ class AppServer:
         self._batch = Batch(self._store, self.sessions, self._on_effects)
         self._batch.limited = self.catalogue.limited
         self._timers = Timers(self._store, self._batch.add, config.defaults.lease.ms // 3)
+        self._figures = Figures(config, self.sessions, self.catalogue, self._batch.commits)
         self._broadcasts = Broadcasts()
         self.supervisor = Supervisor(
             config,
@@ -158,13 +161,16 @@ class AppServer:
     # --- the connections
 
     def received(self, peer: Peer, requests: list[tuple[int, Command]]) -> None:
-        entries = [request for request in requests if type(request[1]) not in _HELD]
+        entries = [request for request in requests if type(request[1]) not in _OURS]
         if len(entries) < len(requests):
             for number, command in requests:
                 if type(command) is Claim:
                     self._claim(peer, number, command, entries)
                 elif type(command) is Watch:
                     self._batch.watching.watch(peer, number, command)
+                elif type(command) is GetSystem:
+                    peer.outbox.append((number, self._figures.system()))
+                    peer.flush()
         if entries:
             self._batch.extend(peer, entries)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tako.clock import monotonic, now_ms
 from tako.commands import (
+    READS,
     Ask,
     Await,
     Bail,
@@ -41,6 +42,7 @@ from tako.commands import (
     Tick,
 )
 from tako.errors import StorageError
+from tako.server.figures import CommitTimes
 from tako.server.listener import Peer
 from tako.server.sessions import Picked, Sessions
 from tako.server.waiting import Awaited, Entry
@@ -79,6 +81,7 @@ class Batch:
     ) -> None:
         self.awaited = Awaited(self.add)
         self.watching = Watching()
+        self.commits = CommitTimes()
         self.hooks: dict[type, Hook] = {Await: self.awaited.looked}
         self.limited = False  # some workflow limits its runs: see _FREE_A_PLACE
         self._store = store
@@ -172,11 +175,14 @@ class Batch:
         commands += [claim for _, claim in picked]
         if not commands:
             return
+        begun = monotonic()
         try:
             outcome = await self._store.execute(commands, now_ms())
         except Exception as error:
             self._refuse(entries, picked, error)
             return
+        if not kinds <= READS or picked:
+            self.commits.add(monotonic() - begun)
         self._answer(entries, picked, outcome.replies, outcome.effects)
 
     def _take(self) -> tuple[list[Entry], set[type[Any]]]:

@@ -18,6 +18,7 @@ from tako.commands import (
     Effects,
     Enqueue,
     Fail,
+    Log,
     Park,
     Register,
     Release,
@@ -39,7 +40,7 @@ _LATELY = 5.0  # s that ids are still kept for a watcher who has gone: it may be
 _MOST = 1_000  # ids of each kind in one answer, and half of what is kept
 
 _TOUCH = frozenset(
-    {Enqueue, Cancel, Rerun, SaveStep, Wait, Ask, Unwait, Park, Succeed, Bail, Fail, Release}
+    {Enqueue, Cancel, Rerun, SaveStep, Wait, Ask, Unwait, Park, Succeed, Bail, Fail, Release, Log}
 )
 _OTHERS = frozenset({Signal, Register})  # of no run: what they did to runs is among the effects
 

@@ -111,8 +111,16 @@ def _percentiles(values: Iterable[int]) -> tuple[int, ...]:
 
 
 def due(tx: Transaction, c: ListDue) -> DueList:
-    rows = sorted(tx.db.all("due_things", c.limit))
-    return DueList([DueThing(*row) for row in rows[: c.limit]])
+    """Those of one moment are in the order of the statement: so a page is known by how many."""
+    moment, shown = c.after or (-(2**63), 0)
+    rows = tx.db.all("due_things", shown + c.limit + 1, moment)
+    rows.sort(key=lambda row: row[0])
+    page = [DueThing(*row) for row in rows[shown : shown + c.limit]]
+    if len(rows) <= shown + c.limit:
+        return DueList(page)
+    last = page[-1].at
+    same = sum(1 for thing in page if thing.at == last)
+    return DueList(page, (last, same + (shown if last == moment else 0)))
 
 
 def storage(tx: Transaction, _c: GetStorage) -> Storage:

@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 from tako.commands import (
+    READS,
     Ask,
     Bail,
     Cancel,
@@ -24,6 +25,7 @@ from tako.commands import (
     Fail,
     Get,
     GetApproval,
+    GetQueues,
     GetStep,
     GetStorage,
     GetStory,
@@ -34,11 +36,16 @@ from tako.commands import (
     ListApprovals,
     ListCredentials,
     ListDue,
+    ListEventGroups,
+    ListLogs,
+    ListMailbox,
     ListRuns,
     ListSteps,
+    ListWaitersOf,
     ListWaits,
     ListWorkflows,
     Load,
+    Log,
     Lost,
     MintLink,
     OpenLink,
@@ -75,8 +82,10 @@ from tako.store import (
     entering,
     inbox,
     linking,
+    logs,
     looking,
     reading,
+    standing,
     waiting,
     working,
 )
@@ -114,6 +123,12 @@ _HANDLERS: dict[type, Callable[[Transaction, Any], Any]] = {
     GetWorkflowStats: looking.stats,
     ListDue: looking.due,
     GetStorage: looking.storage,
+    GetQueues: standing.queues,
+    ListEventGroups: standing.event_groups,
+    ListWaitersOf: standing.waiters_of,
+    ListMailbox: standing.mailbox,
+    ListLogs: logs.list_logs,
+    Log: logs.log,
     Ask: approving.ask,
     Decide: approving.decide,
     Delegate: approving.delegate,
@@ -138,29 +153,6 @@ _IN_ONE_GO: dict[type, Callable[[Transaction, list[Any]], list[Any]]] = {
     SaveStep: working.save_steps,
     Succeed: working.succeed_all,
 }
-_READS = frozenset(
-    {
-        Get,
-        ListRuns,
-        ListSteps,
-        ListWaits,
-        ListWorkflows,
-        Load,
-        GetApproval,
-        ListApprovals,
-        CountApprovals,
-        OpenLink,
-        ReadAudit,
-        Identify,
-        ListCredentials,
-        CountRuns,
-        GetStory,
-        GetStep,
-        GetWorkflowStats,
-        ListDue,
-        GetStorage,
-    }
-)
 _Apply = Callable[[Sequence[Command], int], Outcome]
 
 _log = logging.getLogger("tako.store")
@@ -176,7 +168,7 @@ class SqliteStore:
         self._shared = Shared(self._db, people)
 
     async def execute(self, commands: Sequence[Command], now: int) -> Outcome:
-        reading = all(type(c) in _READS for c in commands)
+        reading = all(type(c) in READS for c in commands)
         carry_out = self._without_transaction if reading else self._in_transaction
         with self._db.guarded():
             try:

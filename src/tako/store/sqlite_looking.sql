@@ -128,25 +128,71 @@ WHERE workflow = ? ORDER BY seq DESC LIMIT ?;
 -- ---- the system -------------------------------------------------------------------------------
 
 -- name: due_things
+-- From the moment ?2 on.
 SELECT * FROM (
   SELECT run_at, 'run', id, workflow FROM runs
-  WHERE state = 'pending' AND run_at IS NOT NULL ORDER BY run_at LIMIT ?1)
+  WHERE state = 'pending' AND run_at >= ?2 ORDER BY run_at, seq LIMIT ?1)
 UNION ALL
 SELECT * FROM (
   SELECT deadline, kind, run_id, name FROM event_waiters
-  WHERE deadline IS NOT NULL ORDER BY deadline, seq LIMIT ?1)
+  WHERE deadline >= ?2 ORDER BY deadline, seq LIMIT ?1)
 UNION ALL
 SELECT * FROM (
   SELECT expires_at, 'timeout', id, workflow FROM runs
-  WHERE expires_at IS NOT NULL AND state IN ('pending', 'running', 'waiting')
-  ORDER BY expires_at LIMIT ?1)
+  WHERE expires_at >= ?2 AND state IN ('pending', 'running', 'waiting')
+  ORDER BY expires_at, seq LIMIT ?1)
 UNION ALL
 SELECT * FROM (
   SELECT t.at, CASE WHEN t.people IS NULL THEN 'reminder' ELSE 'escalation' END, a.run_id, a.name
-  FROM approval_timers AS t JOIN approvals AS a ON a.seq = t.approval ORDER BY t.at LIMIT ?1);
+  FROM approval_timers AS t JOIN approvals AS a ON a.seq = t.approval
+  WHERE t.at >= ?2 ORDER BY t.at, t.approval LIMIT ?1);
+
+-- name: ready_groups
+SELECT worker_group, count(*), min(seq) FROM runs INDEXED BY runs_ready
+WHERE state = 'pending' AND run_at IS NULL AND isolated = 0 GROUP BY worker_group;
+
+-- name: created_at_of
+SELECT created_at FROM runs WHERE seq = ?;
 
 -- name: count_events
 SELECT count(*) FROM events;
 
 -- name: count_approvals
 SELECT count(*) FROM approvals;
+
+-- ---- waits, and signals that nobody has taken ---------------------------------------------------
+
+-- name: event_groups
+-- ?1 and ?2: from here on, and before this; ?3 after this one.
+SELECT g.event, g.waiters, w.run_id, w.name, w.created_at, w.deadline FROM (
+  SELECT event, count(*) AS waiters, min(seq) AS first FROM event_waiters
+  WHERE event >= ?1 AND event < ?2 AND event > ?3 GROUP BY event ORDER BY event LIMIT ?4) AS g
+JOIN event_waiters AS w ON w.seq = g.first ORDER BY g.event;
+
+-- name: page_of_waiters
+SELECT seq, run_id, name, kind, event, deadline, created_at FROM event_waiters
+WHERE event = ? AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: mailbox
+-- ?1 and ?2: events from here on, and before this; ?3 and ?4: after this event and number.
+SELECT seq, id, event, key, payload, state, delivered, created_at, expires_at, reason FROM events
+INDEXED BY events_kept
+WHERE payload IS NOT NULL AND state IN ('buffered', 'refused')
+  AND event >= ?1 AND event < ?2 AND (event, seq) > (?3, ?4)
+ORDER BY event, seq LIMIT ?5;
+
+-- ---- logs -------------------------------------------------------------------------------------
+
+-- name: log_so_far
+SELECT count(*), coalesce(sum(octet_length(message)), 0), coalesce(max(seq), 0) FROM run_log
+WHERE run_id = ?;
+
+-- name: log_between
+SELECT seq FROM run_log WHERE run_id = ? AND seq BETWEEN ? AND ?;
+
+-- name: insert_log
+INSERT INTO run_log (run_id, seq, at, level, message, attempt) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: list_logs
+SELECT seq, at, level, message, attempt FROM run_log
+WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?;

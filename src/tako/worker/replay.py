@@ -52,6 +52,7 @@ from tako.workflow import Workflow
 if TYPE_CHECKING:
     from tako.asking import Asked, Asking
     from tako.config import AppConfig
+    from tako.runlog import Requests
     from tako.step import Delay, Duration
     from tako.wire import Link
 
@@ -91,7 +92,7 @@ class Pass:
         self.run = run
         self.workflow = workflow
         self.services = services
-        self.link = services.link
+        self.link: Requests = services.link
         self.loop = services.loop
         self.slot = slot
         self.records: dict[str, StepRecord] = {record.name: record for record in run.steps}

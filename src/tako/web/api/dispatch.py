@@ -23,7 +23,7 @@ _JSON = "application/json"
 class _AnyId(Convertor[str]):
     """An id of a run, which may have a slash in it, but not what follows ids in our paths."""
 
-    regex = r"(?:(?!/(?:cancel|rerun|steps)$).){1,200}"
+    regex = r"(?:(?!/(?:cancel|rerun|steps|logs)$).){1,200}"
 
     def convert(self, value: str) -> str:
         return value

@@ -11,10 +11,12 @@ from tako.commands import (
     Changed,
     CountRuns,
     Get,
+    ListLogs,
     ListRuns,
     ListSteps,
     ListWaits,
     ListWorkflows,
+    LogPage,
     Rerun,
     RunCounts,
     RunList,
@@ -83,6 +85,13 @@ class NewRerun(Ask, frozen=True):
     """``from_step``: this step and all that came after it run again; None: saved ones stay."""
 
     from_step: EventName | None = None
+
+
+class LogQuery(Ask, frozen=True):
+    """``cursor`` is the ``next`` of the page before."""
+
+    limit: Limit = 50
+    cursor: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
 
 
 class WaitQuery(Ask, frozen=True):
@@ -167,6 +176,18 @@ class StepPage(Struct, frozen=True):
     next: str | None
 
 
+class LogLineOut(Struct, frozen=True):
+    at: Time
+    level: str
+    message: str
+    attempt: int
+
+
+class LogLines(Struct, frozen=True):
+    lines: list[LogLineOut]
+    next: int | None
+
+
 class CancelOut(Struct, frozen=True):
     """``changed`` false: it had ended before, with ``state``."""
 
@@ -179,7 +200,7 @@ class RerunOut(Struct, frozen=True):
 
 
 class EventOut(Struct, frozen=True):
-    """A signal that nobody has taken yet."""
+    """A signal that nobody has taken yet. ``reason``: why it was refused."""
 
     id: str
     event: str
@@ -189,6 +210,7 @@ class EventOut(Struct, frozen=True):
     delivered: int
     created_at: Time
     expires_at: Time
+    reason: str | None
 
 
 class WaitPage(Struct, frozen=True):
@@ -256,8 +278,14 @@ async def steps(call: Call, q: StepQuery) -> StepPage:
     found = await call.read(ListSteps(call.id, q.limit, q.cursor), StepList)
     more = found.steps[-1].name if len(found.steps) == q.limit else None
     return StepPage(
-        [_step(step) for step in found.steps], [_wait(waiter) for waiter in found.waiters], more
+        [_step(step) for step in found.steps], [wait_out(waiter) for waiter in found.waiters], more
     )
+
+
+async def logs(call: Call, q: LogQuery) -> LogLines:
+    found = await call.read(ListLogs(call.id, q.cursor, q.limit), LogPage)
+    lines = [LogLineOut(time(x.at), x.level, x.message, x.attempt) for x in found.lines]
+    return LogLines(lines, found.next)
 
 
 async def cancel(call: Call, body: NewCancel) -> CancelOut:
@@ -272,7 +300,7 @@ async def rerun(call: Call, body: NewRerun) -> RerunOut:
 
 async def waits(call: Call, q: WaitQuery) -> WaitPage:
     found = await call.read(ListWaits(q.event, q.limit), WaitList)
-    return WaitPage([_wait(w) for w in found.waiters], [_event(e) for e in found.events])
+    return WaitPage([wait_out(w) for w in found.waiters], [event_out(e) for e in found.events])
 
 
 async def workflows(call: Call, _: Nothing) -> WorkflowsOut:
@@ -317,11 +345,11 @@ def _step(s: StepRecord) -> StepOut:
     )
 
 
-def _wait(w: Waiter) -> WaitOut:
+def wait_out(w: Waiter) -> WaitOut:
     return WaitOut(w.run_id, w.name, w.kind, w.event, maybe_time(w.deadline), time(w.created_at))
 
 
-def _event(e: Event) -> EventOut:
+def event_out(e: Event) -> EventOut:
     return EventOut(
         id=e.id,
         event=e.event,
@@ -331,6 +359,7 @@ def _event(e: Event) -> EventOut:
         delivered=e.delivered,
         created_at=time(e.created_at),
         expires_at=time(e.expires_at),
+        reason=e.reason,
     )
 
 
@@ -357,6 +386,11 @@ ROUTES = (
     Route(
         *("GET", f"{_ONE}/steps", Role.VIEWER, steps, StepQuery, StepPage),
         summary="The saved steps of a run in their order, and what it waits for",
+        refusals=(404,),
+    ),
+    Route(
+        *("GET", f"{_ONE}/logs", Role.VIEWER, logs, LogQuery, LogLines),
+        summary="What a run has logged with `step.log`, oldest first",
         refusals=(404,),
     ),
     Route(
