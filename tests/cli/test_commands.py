@@ -135,7 +135,7 @@ def test_workflows_shows_what_the_workers_know(left: AppFixture) -> None:
     assert "30 days" in row
     assert "workflows/all.py:" in row
     known = {w["name"]: w for w in tako_json(left, "workflows")["workflows"]}
-    assert sorted(known) == ["ask", "break", "greet", "later", "nap"]
+    assert sorted(known) == ["ask", "break", "decide", "greet", "later", "nap"]
     assert known["greet"]["schema"] == {"type": "string"}
 
 
