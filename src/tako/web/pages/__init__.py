@@ -7,7 +7,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from tako.config import AppConfig
-from tako.web.pages import approval, inbox, links, statics
+from tako.web.pages import (
+    acting,
+    approval,
+    bulk,
+    inbox,
+    links,
+    run,
+    runs,
+    statics,
+    system,
+    waiting,
+    workflows,
+)
 from tako.web.pages.rendering import path_of, render
 from tako.web.problems import Problem
 
@@ -17,6 +29,13 @@ def routes(config: AppConfig) -> list[BaseRoute]:
         *links.routes(),
         *inbox.routes(),
         *approval.routes(),
+        *runs.routes(),
+        *bulk.routes(),
+        *acting.routes(),
+        *run.routes(),
+        *system.routes(),
+        *waiting.routes(),
+        *workflows.routes(),
         *statics.routes(),
     ]
 

@@ -1,0 +1,181 @@
+"""`/runs/{id}`: one run, what came in, what came out, and what happened in between."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from tako.clock import now_ms
+from tako.commands import (
+    ApprovalList,
+    Get,
+    GetStep,
+    GetStory,
+    ListApprovals,
+    ListWorkflows,
+    RunList,
+    RunReply,
+    StepReply,
+    Story,
+    WorkflowList,
+)
+from tako.model import Approval, Role, Run, RunError, RunState, StepKind
+from tako.people import Directory
+from tako.web.engine import Engine, config_of, engine_of, people_of
+from tako.web.pages import wording
+from tako.web.pages.framing import logged_in, page
+from tako.web.problems import Trouble
+from tako.web.timeline import draw, layout
+from tako.web.times import rfc3339
+from tako.web.who import Who
+from tako.why import Scene, running_of, server_answers, why
+
+DRAWN = 3_000  # steps of a picture
+ROWS = 100  # steps of the table
+_PARTS = ("payload", "result", "error")
+
+
+def routes() -> list[BaseRoute]:
+    one = "/runs/{id:any_id}"
+    return [
+        Route(f"{one}/{{part}}.json", download, methods=["GET"]),
+        Route(f"{one}/steps", step_page, methods=["GET"]),
+        Route(one, run_page, methods=["GET"], name="run"),
+    ]
+
+
+async def run_page(request: Request) -> Response:
+    who = await logged_in(request, Role.VIEWER)
+    return await show(request, who)
+
+
+async def show(request: Request, who: Who, status: int = 200, notice: str = "") -> Response:
+    """The page, with what went wrong if something has been tried."""
+
+    async def load() -> dict[str, Any]:
+        return await _loaded(request) | {"notice": notice}
+
+    live = f"run:{request.path_params['id']}"
+    return await page(request, who, "run.html", status, load=load, live=live, shared=True)
+
+
+async def _loaded(request: Request) -> dict[str, Any]:
+    engine, run_id = engine_of(request), request.path_params["id"]
+    after, rows = _whole(request, "after"), _whole(request, "rows")
+    number = _whole(request, "number")
+    story = await engine.read(GetStory(run_id, after, DRAWN), Story)
+    run = (await engine.read(Get(run_id), RunReply)).run
+    asked = (await engine.read(ListApprovals(None, run_id=run_id), ApprovalList)).approvals
+    now = now_ms()
+
+    def place(n: int) -> str:
+        """Of the n-th step of the picture in the table."""
+        start = n // ROWS * ROWS
+        page_of = "" if start == rows else _query(after, start, number)
+        return f"{page_of}#step-{number + n + 1}"
+
+    picture = draw(layout(story, now, place, number), f"Time line of run {run.id}")
+    return {
+        "run": run,
+        "error": None if run.error is None else msgspec.json.decode(run.error, type=RunError),
+        "steps": story.steps[rows : rows + ROWS],
+        "waiters": story.waiters[:ROWS],
+        "more_waiters": max(0, len(story.waiters) - ROWS),
+        "passes": story.passes,
+        "first": number + rows,
+        "drawn": (number + 1, number + len(story.steps)),
+        "next": _next(story, after, rows, number),
+        "paged": bool(after or rows),
+        "picture": picture,
+        "approvals": asked,
+        "why": await _why(request, engine, run, story, asked, now),
+        "people": people_of(request),
+        "words": wording,
+        "now": now,
+    }
+
+
+def _whole(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+
+
+def _query(after: int, rows: int, number: int) -> str:
+    return f"?after={after}&rows={rows}&number={number}"
+
+
+def _next(story: Story, after: int, rows: int, number: int) -> str:
+    """Where the table goes on: in this picture, or in the next."""
+    if rows + ROWS < len(story.steps):
+        return _query(after, rows + ROWS, number)
+    if story.next is None:
+        return ""
+    return _query(story.next, 0, number + len(story.steps))
+
+
+async def _why(
+    request: Request, engine: Engine, run: Run, story: Story, asked: list[Approval], now: int
+) -> str:
+    people, known, running = people_of(request), WorkflowList([], []), 0
+    if run.state is RunState.PENDING:
+        known = await engine.read(ListWorkflows(), WorkflowList)
+        running = len((await engine.read(running_of(run.workflow), RunList)).runs)
+    scene = Scene(
+        run,
+        story.waiters,
+        [approval for approval in asked if approval.state == "open"],
+        known,
+        running,
+        server_answers(config_of(request).socket),
+        now,
+        asked=lambda approval, now: _asked(people, approval, now),
+        clock=rfc3339,
+        typed=False,
+    )
+    return why(scene)
+
+
+def _asked(people: Directory, approval: Approval, now: int) -> str:
+    left = "" if approval.deadline is None else wording.time_left(approval.deadline, now)
+    until = f"; the deadline is {left}" if left else ""
+    names = wording.names_of(people, approval.asked)
+    return f"It waits for the answer of {names} to “{approval.question.title}”{until}."
+
+
+async def step_page(request: Request) -> Response:
+    """One saved step with its value or its error."""
+    who = await logged_in(request, Role.VIEWER)
+    engine, run_id = engine_of(request), request.path_params["id"]
+    name = request.query_params.get("name", "")
+
+    async def load() -> dict[str, Any]:
+        step = (await engine.read(GetStep(run_id, name), StepReply)).step
+        run = (await engine.read(GetStory(run_id, limit=1), Story)).run
+        failed = step.outcome == "failed" and step.value is not None
+        return {
+            "run": run,
+            "step": step,
+            "asks": step.kind == StepKind.APPROVAL,
+            "error": msgspec.json.decode(step.value, type=RunError) if failed else None,
+        }
+
+    return await page(request, who, "step.html", load=load)
+
+
+async def download(request: Request) -> Response:
+    """Payload, result or error of a run: all of it, as it is stored."""
+    await logged_in(request, Role.VIEWER)
+    part = request.path_params["part"]
+    found = (await engine_of(request).read(Get(request.path_params["id"]), RunReply)).run
+    text = _part(found, part) if part in _PARTS else None
+    if text is None:
+        raise Trouble("not_found", f"run {found.id} has no {part}")
+    headers = {"Content-Disposition": f'attachment; filename="{part}.json"'}
+    return Response(text, media_type="application/json", headers=headers)
+
+
+def _part(run: Run, part: str) -> str | None:
+    text: str | None = getattr(run, part)
+    return text
