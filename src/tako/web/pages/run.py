@@ -153,12 +153,12 @@ async def step_page(request: Request) -> Response:
     async def load() -> dict[str, Any]:
         step = (await engine.read(GetStep(run_id, name), StepReply)).step
         run = (await engine.read(GetStory(run_id, limit=1), Story)).run
-        failed = step.outcome == "failed" and step.value is not None
+        failed = step.outcome == "failed"
         return {
             "run": run,
             "step": step,
             "asks": step.kind == StepKind.APPROVAL,
-            "error": msgspec.json.decode(step.value, type=RunError) if failed else None,
+            "error": msgspec.json.decode(step.value or "", type=RunError) if failed else None,
         }
 
     return await page(request, who, "step.html", load=load)

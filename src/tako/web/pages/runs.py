@@ -1,0 +1,157 @@
+"""`/runs`: the list with its filters, and what it shows as CSV or JSON."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from tako.clock import now_ms
+from tako.commands import CountRuns, ListWorkflows, RunCounts, RunList, WorkflowList
+from tako.model import Role, Run, RunError, RunState
+from tako.web.engine import engine_of
+from tako.web.pages.framing import logged_in, page
+from tako.web.problems import Trouble
+from tako.web.runlist import every, wanted_of
+from tako.web.security import no_time_out
+from tako.web.times import rfc3339
+
+PAGE = 50
+EXPORTED = 100_000
+COLUMNS = (
+    *("id", "workflow", "state", "attempt", "created_at", "started_at", "finished_at", "tags"),
+    "note",
+)
+_LAST = (
+    ("", "Any time"),
+    ("1h", "Last hour"),
+    ("24h", "Last 24 hours"),
+    ("7d", "Last 7 days"),
+    ("30d", "Last 30 days"),
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for something to compute
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route("/runs", runs, methods=["GET"], name="runs"),
+        Route("/runs.csv", as_csv, methods=["GET"]),
+        Route("/runs.json", as_json, methods=["GET"]),
+    ]
+
+
+async def runs(request: Request) -> Response:
+    who = await logged_in(request, Role.VIEWER)
+
+    async def load() -> dict[str, Any]:
+        wanted, problem = wanted_of(request.query_params)
+        before = request.query_params.get("before", "")
+        engine, now = engine_of(request), now_ms()
+        found = (await engine.read(wanted.command(now, PAGE + 1, before), RunList)).runs
+        counts = await engine.read(CountRuns(wanted.workflow or None), RunCounts)
+        known = (await engine.read(ListWorkflows(), WorkflowList)).workflows
+        more = wanted.query + "&" if wanted.query else ""
+        return {
+            "wanted": wanted,
+            "problem": problem,
+            "runs": found[:PAGE],
+            "next": f"?{more}before={_last(found)}" if len(found) > PAGE else "",
+            "paged": before,
+            "counts": [(str(state), counts.counts[state]) for state in RunState],
+            "total": sum(counts.counts.values()),
+            "workflows": [w.name for w in known if wanted.own or not w.name.startswith("tako.")],
+            "last": _LAST,
+            "note": note_of,
+            "now": now,
+        }
+
+    return await page(request, who, "runs.html", load=load, live="runs", shared=True)
+
+
+def _last(found: list[Run]) -> str:
+    return quote(found[PAGE - 1].id, safe="")
+
+
+def note_of(run: Run) -> str:
+    """The one thing worth saying about a run in a list, in one line."""
+    text = run.reason or ""
+    if not text and run.error:
+        error = msgspec.json.decode(run.error, type=RunError)
+        text = f"{error.type}: {error.message}"
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:299]}…"
+
+
+# --- exports
+
+
+async def as_csv(request: Request) -> Response:
+    """What the filter shows, newest first, with a line of names before it."""
+
+    async def lines() -> AsyncIterator[str]:
+        yield _line(COLUMNS)
+        async for run in _exported(request):
+            yield _line([_safe(_cell(value)) for value in _record(run).values()])
+
+    return await _download(request, lines(), "text/csv; charset=utf-8", "runs.csv")
+
+
+async def as_json(request: Request) -> Response:
+    """The same as an array of objects."""
+
+    async def parts() -> AsyncIterator[str]:
+        before = "[\n"
+        async for run in _exported(request):
+            yield before + msgspec.json.encode(_record(run)).decode()
+            before = ",\n"
+        yield "[]\n" if before == "[\n" else "\n]\n"
+
+    return await _download(request, parts(), "application/json", "runs.json")
+
+
+async def _exported(request: Request) -> AsyncIterator[Run]:
+    wanted, _ = wanted_of(request.query_params)
+    async for run in every(engine_of(request), wanted, now_ms(), EXPORTED):
+        yield run
+
+
+async def _download(
+    request: Request, parts: AsyncIterator[str], kind: str, name: str
+) -> StreamingResponse:
+    """Raises Trouble: not all of the filter can be used, so that it would be too much."""
+    await logged_in(request, Role.VIEWER)
+    _, problem = wanted_of(request.query_params)
+    if problem:
+        raise Trouble("invalid", problem)
+    no_time_out(request.scope)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(parts, media_type=kind, headers=headers)
+
+
+def _record(run: Run) -> dict[str, Any]:
+    moments = (run.created_at, run.started_at, run.finished_at)
+    created, started, finished = (None if at is None else rfc3339(at) for at in moments)
+    values = (run.id, run.workflow, str(run.state), run.attempt, created, started, finished)
+    return dict(zip(COLUMNS, (*values, run.tags, note_of(run)), strict=True))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _safe(text: str) -> str:
+    """A text that no spreadsheet computes (OWASP, "CSV Injection")."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _line(cells: Any) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue()

@@ -1,0 +1,112 @@
+"""Which runs somebody wants to see: from a query string to `ListRuns`, and all of them."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from msgspec import Struct, structs
+
+from tako.checks import LONGEST_ID
+from tako.commands import GetStory, ListRuns, RunList, Story
+from tako.durations import moment_ms, to_ms
+from tako.errors import RunNotFound
+from tako.model import Run, RunState
+from tako.web.engine import Engine
+
+_READ = 500  # runs at one time
+_TEXTS = ("workflow", "tag", "text")
+_MOMENTS = ("since", "until")
+
+
+class Wanted(Struct, frozen=True):
+    """A filter, as it is in the address. ``last``: a duration up to now, such as "24h"."""
+
+    state: str = ""
+    workflow: str = ""
+    tag: str = ""
+    text: str = ""
+    last: str = ""
+    since: str = ""
+    until: str = ""
+    own: str = ""
+
+    @property
+    def query(self) -> str:
+        """The query string that means the same."""
+        return urlencode({name: text for name, text in structs.asdict(self).items() if text})
+
+    def but(self, **changed: str) -> str:
+        """The query string of the same filter with something else in it."""
+        return structs.replace(self, **changed).query
+
+    def command(self, now: int, limit: int, before: str | None = None) -> ListRuns:
+        since = _moment(self.since)
+        if self.last:
+            since = now - to_ms(self.last, what="last")
+        return ListRuns(
+            state=self.state or None,
+            workflow=self.workflow or None,
+            limit=limit,
+            before=before or None,
+            brief=True,
+            tag=self.tag or None,
+            text=self.text or None,
+            since=since,
+            until=_moment(self.until),
+            own=bool(self.own),
+        )
+
+
+def wanted_of(query: Mapping[str, str]) -> tuple[Wanted, str]:
+    """The filter of a query, and what of it cannot be used, in a sentence ("": nothing)."""
+    given = {name: query.get(name, "").strip()[:LONGEST_ID] for name in Wanted.__struct_fields__}
+    problems = []
+    if given["state"] and given["state"] not in set(RunState):
+        problems.append(f"“{given['state']}” is no state.")
+        given["state"] = ""
+    try:
+        to_ms(given["last"] or 0, what="last")
+    except ValueError:
+        problems.append(f"“{given['last']}” is no duration: write 90m, 24h or 7d.")
+        given["last"] = ""
+    for name in _MOMENTS:
+        try:
+            _moment(given[name])
+        except ValueError:
+            problems.append(f"“{given[name]}” is no time: write it as 2026-05-01T09:00.")
+            given[name] = ""
+    return Wanted(**given), " ".join(problems)
+
+
+def _moment(text: str) -> int | None:
+    """In UTC, if it does not say otherwise. Raises ValueError."""
+    if not text:
+        return None
+    at = datetime.fromisoformat(text)
+    return moment_ms(at if at.tzinfo else at.replace(tzinfo=UTC), "a time")
+
+
+async def every(engine: Engine, wanted: Wanted, now: int, most: int) -> AsyncIterator[Run]:
+    """The newest ``most`` runs that are wanted, read in pages so that nobody waits for them."""
+    before: str | None = None
+    left = most
+    while left > 0:
+        limit = min(_READ, left)
+        found = (await engine.read(wanted.command(now, limit, before), RunList)).runs
+        for run in found:
+            yield run
+        if len(found) < limit:
+            return
+        left -= len(found)
+        before = found[-1].id
+
+
+async def runs_of(engine: Engine, ids: Sequence[str]) -> list[Run]:
+    """Those of these runs that there are."""
+    found = []
+    for run_id in dict.fromkeys(ids):
+        try:
+            found.append((await engine.read(GetStory(run_id, limit=1), Story)).run)
+        except RunNotFound:
+            continue
+    return found
