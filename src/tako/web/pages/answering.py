@@ -174,7 +174,7 @@ def confirm(
         request,
         "confirm.html",
         who=door.who,
-        action=request.url.path,
+        action=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         back=door.after,
         word=word,
         title=title,

@@ -1,7 +1,10 @@
 """`/approvals/{id}`: one approval with its record, and what may be done with it."""
 
+import hashlib
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -10,13 +13,15 @@ from tako.commands import (
     ApprovalReply,
     AuditPage,
     Delegate,
+    GetStory,
     Ok,
     ReadAudit,
     Remind,
     Reminded,
     Show,
+    Story,
 )
-from tako.errors import NotAllowed, Refused
+from tako.errors import NotAllowed, Refused, RunNotFound
 from tako.ids import new_id
 from tako.model import Approval, ApprovalState, AuditRow, Role
 from tako.people import Directory
@@ -24,14 +29,14 @@ from tako.voting import why_not
 from tako.web import csrf
 from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
-from tako.web.live import waiting_for
 from tako.web.pages import wording
 from tako.web.pages.answering import Door, Sent, answer, confirm, get, read, show
-from tako.web.pages.framing import logged_in, navigation
-from tako.web.pages.rendering import path_of
+from tako.web.pages.framing import frame, logged_in
+from tako.web.pages.rendering import fragment, path_of, render
 from tako.web.problems import problem_of
 from tako.web.who import Who, may, require
 
+_STEPS = 100  # of the run that are shown here
 _PROVEN = {"password", "oidc", "proxy"}  # in local mode anybody may say who they are
 STALE = "This page had been open for too long. Nothing was sent; please try once more."
 
@@ -48,22 +53,33 @@ def routes() -> list[BaseRoute]:
 
 async def detail(request: Request) -> Response:
     who = await logged_in(request)
-    approval = await _visible(request, who)
+    approval = await visible(request, who, request.path_params["id"])
+    if fragment(request):
+        return await _news(request, who, approval)
     if request.method == "GET":
         await engine_of(request).ask(Show(approval.id, approval.digest, who.actor), Ok)
     return show(request, await _door(request, who, approval), approval)
 
 
+async def _news(request: Request, who: Who, approval: Approval) -> Response:
+    """The record as it is now, for a page that is open; and whether what that shows is old."""
+    door = await _door(request, who, approval)
+    standing = wording.standing(people_of(request), approval, who.actor)
+    old = request.query_params.get("seen", "") != door.extra["seen"]
+    context = {**door.extra, "who": who, "standing": standing, "old": old}
+    return render(request, "record.html", **context)
+
+
 async def answer_page(request: Request) -> Response:
     who = await logged_in(request)
-    approval = await _visible(request, who)
+    approval = await visible(request, who, request.path_params["id"])
     return await answer(request, await _door(request, who, approval), approval)
 
 
 async def delegate(request: Request) -> Response:
     """Pass the question on to somebody else."""
     who = await logged_in(request)
-    approval = await _visible(request, who)
+    approval = await visible(request, who, request.path_params["id"])
     door = await _door(request, who, approval)
     data = await read(request)
     if not csrf.matches(request, data):
@@ -79,7 +95,7 @@ async def delegate(request: Request) -> Response:
 async def remind(request: Request) -> Response:
     """Tell those who have not answered once more."""
     who = require(await logged_in(request), Role.OPERATOR)
-    approval = await _visible(request, who)
+    approval = await visible(request, who, request.path_params["id"])
     door = await _door(request, who, approval)
     data = await read(request)
     if not csrf.matches(request, data):
@@ -106,9 +122,9 @@ async def _done(
 # --- who, and what they may see
 
 
-async def _visible(request: Request, who: Who) -> Approval:
+async def visible(request: Request, who: Who, approval_id: str) -> Approval:
     """Raises ApprovalNotFound; NotAllowed, also of one that it is not for this person to see."""
-    approval = await get(request, request.path_params["id"])
+    approval = await get(request, approval_id)
     if not may(who, Role.VIEWER) and not _concerns(people_of(request), approval, who):
         raise NotAllowed(f"approval {approval.id} is not asked of {who.name}")
     return approval
@@ -124,28 +140,64 @@ def _concerns(people: Directory, approval: Approval, who: Who) -> bool:
     return why_not(people, approval, person, who.actor.groups) is None
 
 
-async def _door(request: Request, who: Who, approval: Approval) -> Door:
-    people = people_of(request)
-    here = path_of(request, f"/approvals/{approval.id}")
-    mine = why_not(people, approval, who.actor.person, who.actor.groups) is None
-    is_open = approval.state is ApprovalState.OPEN
+def door_of(request: Request, who: Who, approval_id: str, after: str | None = None) -> Door:
+    """The way to an approval of who is logged in, before it is known what they may answer."""
+    here = path_of(request, f"/approvals/{approval_id}")
     return Door(
         actor=who.actor,
-        answers=approval.question.options if mine else (),
+        answers=(),
         action=f"{here}/answer",
-        after=here,
-        secret=f"{who.actor.person}\0{approval.id}",
+        after=after or here,
+        secret=f"{who.actor.person}\0{approval_id}",
         template="approval.html",
         proven=who.actor.auth in _PROVEN,
         who=who,
-        extra={
-            "nav": navigation(request, who),
-            "inbox": await waiting_for(engine_of(request), who.actor),
-            "history": wording.history(people, await _record(request, approval.id)),
-            "may_remind": is_open and may(who, Role.OPERATOR),
-            "remind_id": new_id(),
-        },
     )
+
+
+async def _door(request: Request, who: Who, approval: Approval) -> Door:
+    people = people_of(request)
+    mine = why_not(people, approval, who.actor.person, who.actor.groups) is None
+    is_open = approval.state is ApprovalState.OPEN
+    extra = {
+        **await frame(request, who, f"approval:{approval.id}"),
+        "here": path_of(request, f"/approvals/{approval.id}"),
+        "history": wording.history(people, await _record(request, approval.id)),
+        "story": await _story(request, who, approval),
+        "seen": _seen(people, approval, who),
+        "old": False,
+        "may_remind": is_open and may(who, Role.OPERATOR),
+        "may_view": may(who, Role.VIEWER),
+        "remind_id": new_id(),
+    }
+    door = door_of(request, who, approval.id, _back(request, approval))
+    return replace(door, answers=approval.question.options if mine else (), extra=extra)
+
+
+def _back(request: Request, approval: Approval) -> str | None:
+    """To the list, if the answer was given there; it says then what was answered."""
+    query = request.query_params.get("list")
+    if query is None:
+        return None
+    kept = [pair for pair in parse_qsl(query.lstrip("?")) if pair[0] != "done"]
+    return path_of(request, f"/inbox?{urlencode([*kept, ('done', approval.id)])}")
+
+
+def _seen(people: Directory, approval: Approval, who: Who) -> str:
+    """Changes with what the page shows of it beside the record."""
+    standing = wording.standing(people, approval, who.actor)
+    text = repr((approval.digest, approval.asked, approval.answers, standing))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+async def _story(request: Request, who: Who, approval: Approval) -> Story | None:
+    """The steps of its run so far, for who may look at runs; a run may have been deleted."""
+    if not may(who, Role.VIEWER):
+        return None
+    try:
+        return await engine_of(request).read(GetStory(approval.run_id, 0, _STEPS), Story)
+    except RunNotFound:
+        return None
 
 
 async def _record(request: Request, approval_id: str) -> list[AuditRow]:

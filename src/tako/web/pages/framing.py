@@ -66,7 +66,7 @@ async def page(
     if fragment(request):
         context["layout"] = "fragment.html"
     else:
-        context |= await _frame(request, who, live)
+        context |= await frame(request, who, live)
     return render(request, name, status, who=who, **context)
 
 
@@ -89,7 +89,8 @@ def _of(who: Who) -> dict[str, Any]:
     }
 
 
-async def _frame(request: Request, who: Who, live: str | None) -> dict[str, Any]:
+async def frame(request: Request, who: Who, live: str | None) -> dict[str, Any]:
+    """What ``base.html`` needs besides ``who``."""
     inbox = await waiting_for(engine_of(request), who.actor)
     stream = path_of(request, f"/live?{urlencode({'page': live})}") if live else ""
     return {

@@ -87,6 +87,19 @@ def consequence(approval: Approval, answer: str) -> str:
     return f"Counts as {given + 1} of the {question.quorum} that “{answer}” needs."
 
 
+def effect(people: Directory, approval: Approval, answer: str, actor: Actor) -> str:
+    """What an answer that counts has led to."""
+    if approval.state is ApprovalState.DECIDED:
+        return _goes_on(approval.outcome or "")
+    mine = answer_of(people, approval, actor.person)
+    return "" if mine is None else _waiting(approval, mine).text
+
+
+def doing(answer: str) -> str:
+    """ "Approving": what a press on a button begins."""
+    return {"approve": "Approving", VETO: "Rejecting"}.get(answer, f"Answering “{answer}”")
+
+
 def at_deadline(approval: Approval) -> str:
     return _AT_DEADLINE[approval.question.on_timeout]
 

@@ -93,15 +93,19 @@ function announce(text) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (event.target.closest("input, textarea, select, [contenteditable], dialog[open]")) return;
+  if (event.target.closest("textarea, select, [contenteditable], dialog[open]")) return;
+  if (event.target.closest("input:not([type=checkbox])")) return;
   const key = event.key;
   if (key === "j" || key === "k") return move(event, key === "j" ? 1 : -1);
-  const here = document.activeElement?.closest("[data-row]") ?? document;
-  const wanted = `[data-key="${CSS.escape(key)}"]`;
-  const found = here.querySelector(wanted) ?? document.querySelector(wanted);
+  if (event.repeat) return;
+  const row = document.activeElement?.closest("[data-row]");
+  const all = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
+  // What belongs to a row is meant only of the row that one is on.
+  const found = all.find((node) => row?.contains(node)) ?? all.find((node) => !node.closest("[data-row]"));
+  if (!found && all.length && !row) announce("Move to a row first, with j or k.");
   if (!found) return;
   event.preventDefault();
-  if (found.matches("input, textarea, select")) found.focus();
+  if (found.matches("textarea, select, input:not([type=checkbox])")) found.focus();
   else if (found.tagName === "DIALOG") found.showModal();
   else found.click();
 });
