@@ -1,0 +1,41 @@
+"""Small charts as SVG: pure, styled by classes, and with their numbers in a text as well."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+_WIDTH, _GAP, _HEIGHT = 10, 2, 40
+_LEAST = 2  # height of the smallest that is not nothing
+
+
+def bars(values: Sequence[int], label: str, names: Sequence[str]) -> Markup:
+    """A bar for each of ``values``, named by ``names``; ``label`` says what they are."""
+    most = max(values, default=0)
+    said = ", ".join(f"{name}: {value:,}" for name, value in zip(names, values, strict=True))
+    parts = [
+        Markup(
+            '<svg class="chart" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none" '
+            'aria-label="{}">'
+        ).format(len(values) * _WIDTH, _HEIGHT + 1, f"{label}. {said}")
+    ]
+    for at, (value, name) in enumerate(zip(values, names, strict=True)):
+        height = max(_LEAST, round(_HEIGHT * value / most)) if value else 0
+        parts.append(
+            Markup(
+                '<rect class="bar-line" x="{}" y="{}" width="{}" height="{}">'
+                "<title>{}</title></rect>"
+            ).format(at * _WIDTH, _HEIGHT - height, _WIDTH - _GAP, height, f"{name}: {value:,}")
+        )
+    axis = Markup('<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/></svg>')
+    parts.append(axis.format(len(values) * _WIDTH, _HEIGHT + 0.5, _HEIGHT + 0.5))
+    return Markup("").join(parts)
+
+
+def days(values: Sequence[int]) -> Markup:
+    """Runs per day, of 24 h each, the last up to now."""
+    last = len(values) - 1
+    names = [
+        "last 24 hours" if at == last else f"{last - at} day{'s' if last - at > 1 else ''} before"
+        for at in range(len(values))
+    ]
+    return bars(values, f"{sum(values):,} runs in {len(values)} days", names)

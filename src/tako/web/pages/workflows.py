@@ -1,0 +1,182 @@
+"""`/workflows`: what there is, how it fares, and a form that starts a run of it."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from tako.checks import LONGEST_KEY, LONGEST_TAG, MOST_TAGS
+from tako.clock import now_ms
+from tako.commands import (
+    Enqueue,
+    Enqueued,
+    GetWorkflowStats,
+    ListRuns,
+    ListWorkflows,
+    RunList,
+    WorkflowList,
+    WorkflowStats,
+)
+from tako.durations import to_ms
+from tako.errors import PayloadRefused, TakoError, Unavailable
+from tako.ids import new_id
+from tako.model import BrokenModule, Role, WorkflowInfo, WorkflowStat
+from tako.schema import find_problem
+from tako.web import charts, csrf, forms
+from tako.web.engine import config_of, engine_of
+from tako.web.pages.answering import read
+from tako.web.pages.framing import logged_in, page
+from tako.web.pages.rendering import path_of
+from tako.web.problems import Trouble
+from tako.web.who import Who
+
+RECENT = 10
+STALE = "This page had been open for too long. Nothing was started; please try once more."
+
+
+class Line(Struct, frozen=True):
+    """A workflow with its figures. ``stat`` None: nothing is known of it but its name."""
+
+    info: WorkflowInfo
+    stat: WorkflowStat | None
+    chart: str
+
+
+def routes() -> list[BaseRoute]:
+    one = "/workflows/{name:path}"
+    return [
+        Route("/workflows", workflows, methods=["GET"], name="workflows"),
+        Route(one, workflow, methods=["GET"], name="workflow"),
+        Route(one, start, methods=["POST"]),
+    ]
+
+
+async def workflows(request: Request) -> Response:
+    who = await logged_in(request, Role.VIEWER)
+
+    async def load() -> dict[str, Any]:
+        known = await _known(request)
+        stats = await engine_of(request).read(GetWorkflowStats(), WorkflowStats)
+        by_name = {stat.name: stat for stat in stats.stats}
+        lines = [_line(info, by_name.get(info.name)) for info in known.workflows]
+        return {"lines": lines, "broken": known.broken}
+
+    return await page(request, who, "workflows.html", load=load, live="workflows", shared=True)
+
+
+async def workflow(request: Request) -> Response:
+    who = await logged_in(request, Role.VIEWER)
+    return await _show(request, who)
+
+
+async def _show(
+    request: Request,
+    who: Who,
+    status: int = 200,
+    data: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    """``data`` None: the form is as it was made. Raises Trouble: there is no such workflow."""
+    name = request.path_params["name"]
+
+    async def load() -> dict[str, Any]:
+        known = await _known(request)
+        info = next((w for w in known.workflows if w.name == name), None)
+        if info is None:
+            raise Trouble("not_found", f"no workflow is named {name!r}")
+        engine = engine_of(request)
+        stats = (await engine.read(GetWorkflowStats(name), WorkflowStats)).stats
+        recent = await engine.read(ListRuns(workflow=name, limit=RECENT, brief=True), RunList)
+        form = None if info.schema is None else forms.form_of(info.schema)
+        return {
+            "line": _line(info, stats[0] if stats else None),
+            "broken": known.broken,
+            "runs": recent.runs,
+            "now": now_ms(),
+            "form": form,
+            "data": (forms.texts(form) if form else {}) if data is None else data,
+            "errors": errors or {},
+            "run_id": new_id() if data is None else data.get("run_id") or new_id(),
+            "focus": next(iter(errors or {}), ""),
+        }
+
+    return await page(request, who, "workflow.html", status, load=load, live="workflows")
+
+
+async def _known(request: Request) -> WorkflowList:
+    """With why workers do not start, which only the server knows."""
+    try:
+        return await engine_of(request).ask(ListWorkflows(), WorkflowList)
+    except Unavailable:
+        found = await engine_of(request).read(ListWorkflows(), WorkflowList)
+        away = BrokenModule("The engine", "it does not answer: no run goes on until it does")
+        return WorkflowList(found.workflows, [*found.broken, away])
+
+
+def _line(info: WorkflowInfo, stat: WorkflowStat | None) -> Line:
+    return Line(info, stat, charts.days(stat.per_day if stat else (0,) * 14))
+
+
+# --- starting a run
+
+
+async def start(request: Request) -> Response:
+    who = await logged_in(request, Role.OPERATOR)
+    name = request.path_params["name"]
+    data = await read(request)
+    if not csrf.matches(request, data):
+        return await _show(request, who, 403, data, {"": STALE})
+    known = await engine_of(request).read(ListWorkflows(), WorkflowList)
+    schema = next((w.schema for w in known.workflows if w.name == name), None)
+    form = None if schema is None else forms.form_of(schema)
+    parsed = _raw(data) if form is None else forms.parse(form, data)
+    options, errors = _options(data)
+    errors |= parsed.errors
+    payload = msgspec.json.encode(parsed.value)
+    if len(payload) > (limit := config_of(request).defaults.max_value):
+        errors[""] = f"The payload has {len(payload):,} bytes; at most {limit:,} are possible."
+    wrong = None if errors or schema is None else find_problem(payload.decode(), schema)
+    if form is not None and wrong is not None:
+        errors = forms.errors_at(form, *wrong, parsed.missing)
+    if errors:
+        return await _show(request, who, 422, data, errors)
+    command = Enqueue(data.get("run_id") or new_id(), name, payload.decode(), **options)
+    try:
+        reply = await engine_of(request).ask(command, Enqueued)
+    except PayloadRefused as refusal:  # by a newer type than the one that was read here
+        return await _show(request, who, 422, data, {"": str(refusal)})
+    return RedirectResponse(path_of(request, f"/runs/{quote(reply.run_id, safe='')}"), 303)
+
+
+def _raw(data: Mapping[str, str]) -> forms.Parsed:
+    text = data.get("json", "").strip() or "null"
+    try:
+        return forms.Parsed(msgspec.json.decode(text), {}, ())
+    except (msgspec.DecodeError, ValueError) as error:
+        return forms.Parsed(None, {"json": f"This is not JSON: {error}"}, ())
+
+
+def _options(data: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What goes into the command, and what is wrong with it, by field."""
+    options: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    delay, key = data.get("delay", "").strip(), data.get("unique_key", "").strip()
+    tags = [tag.strip() for tag in data.get("tags", "").split(",") if tag.strip()]
+    if delay:
+        try:
+            given = float(delay) if delay.replace(".", "", 1).isdecimal() else delay
+            options["delay"] = to_ms(given, what="delay")
+        except (TypeError, ValueError, TakoError) as error:
+            errors["delay"] = str(error)
+    if len(key) > LONGEST_KEY:
+        errors["unique_key"] = f"At most {LONGEST_KEY} characters are possible."
+    if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
+        errors["tags"] = f"At most {MOST_TAGS} tags of {LONGEST_TAG} characters are possible."
+    options["unique_key"] = key or None
+    options["tags"] = tuple(dict.fromkeys(tags))
+    return options, errors
