@@ -68,7 +68,8 @@ class Watching:
             self._recording = False
             return
         commands = [entry[2] for entry in entries]
-        runs: set[str] = {c.run_id for c in commands if type(c) in _TOUCH}  # type: ignore[misc, union-attr]
+        touching: list[Any] = [c for c in commands if type(c) in _TOUCH]
+        runs: set[str] = {c.run_id for c in touching}
         runs.update(effects.runs, effects.ended)
         runs.update(run.id for reply in tail if type(reply) is Claimed for run in reply.runs)
         runs.update(p.run_id for _, p in effects.pushes if isinstance(p, Deliver | Stop))
