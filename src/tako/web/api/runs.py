@@ -35,6 +35,7 @@ from tako.web.api.shapes import (
     EventName,
     Id,
     Limit,
+    Since,
     Tag,
     Text,
     Time,
@@ -43,6 +44,7 @@ from tako.web.api.shapes import (
     maybe_time,
     time,
 )
+from tako.web.problems import Trouble
 
 State = Literal["pending", "running", "waiting", "succeeded", "failed", "cancelled"]
 _OWN = "tako."  # how the names of built-in workflows begin
@@ -59,8 +61,8 @@ class RunQuery(Ask, frozen=True):
     workflow: Id | None = None
     tag: Tag | None = None
     text: Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)] | None = None
-    since: Annotated[datetime, Meta(tz=True)] | None = None
-    until: Annotated[datetime, Meta(tz=True)] | None = None
+    since: Since | None = None
+    until: Since | None = None
     own: bool = False
     limit: Limit = 50
     cursor: Cursor | None = None
@@ -251,13 +253,21 @@ async def runs(call: Call, q: RunQuery) -> RunPage:
         brief=True,
         tag=q.tag,
         text=q.text,
-        since=None if q.since is None else moment_ms(q.since, "since"),
-        until=None if q.until is None else moment_ms(q.until, "until"),
+        since=_moment(q.since, "since"),
+        until=_moment(q.until, "until"),
         own=q.own,
     )
     found = (await call.read(command, RunList)).runs
     more = found[-1].id if len(found) == q.limit else None
     return RunPage([RunHead(**_head(run)) for run in found], more)
+
+
+def _moment(text: str | None, name: str) -> int | None:
+    """Raises Trouble: it looks like a time, and is none."""
+    try:
+        return None if text is None else moment_ms(datetime.fromisoformat(text), name)
+    except (ValueError, OverflowError) as error:
+        raise Trouble("invalid", f"{name} is no time: {error}", field=name) from None
 
 
 async def counts(call: Call, q: CountQuery) -> Counts:

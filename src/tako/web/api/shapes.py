@@ -21,6 +21,9 @@ Cursor = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, pattern=_LINE)
 _TIME = {"format": "date-time", "examples": ["2026-03-29T00:59:59.123Z"]}
 Time = Annotated[str, Meta(extra_json_schema=_TIME)]
 
+_MOMENT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)(?![\s\S])"
+Since = Annotated[str, Meta(pattern=_MOMENT, extra_json_schema=_TIME)]  # in an address
+
 
 class Ask(Struct, frozen=True, forbid_unknown_fields=True):
     """The base of all that comes in: an unknown field or parameter is refused."""
