@@ -350,3 +350,11 @@ def test_logs_are_in_the_api(ana: Visitor) -> None:
     ended(ana, run)
     (line,) = ana.get(f"/api/runs/{run}/logs").json()["lines"]
     assert (line["level"], line["message"], line["attempt"]) == ("INFO", "order of eve", 1)
+
+
+def test_logs_are_on_the_page_of_the_run(ana: Visitor, vic: Visitor) -> None:
+    run = run_of(start(ana, "order", **{"value/customer": "<eve>", "value/amount": "3"}))
+    ended(ana, run)
+    assert "INFO order of <eve>" in text_of(vic.get(f"/runs/{run}"))
+    silent = run_of(start(ana, "nap", json="1", delay="4h"))
+    assert 'id="log-title"' not in vic.get(f"/runs/{silent}").text

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from tako.checks import LOG_LINES
 from tako.clock import now_ms
 from tako.commands import (
     ApprovalList,
@@ -14,7 +15,9 @@ from tako.commands import (
     GetStep,
     GetStory,
     ListApprovals,
+    ListLogs,
     ListWorkflows,
+    LogPage,
     RunList,
     RunReply,
     StepReply,
@@ -68,6 +71,7 @@ async def _loaded(request: Request) -> dict[str, Any]:
     story = await engine.read(GetStory(run_id, after, DRAWN), Story)
     run = (await engine.read(Get(run_id), RunReply)).run
     asked = (await engine.read(ListApprovals(None, run_id=run_id), ApprovalList)).approvals
+    logged = await engine.read(ListLogs(run_id, limit=LOG_LINES + 1), LogPage)
     now = now_ms()
 
     def place(n: int) -> str:
@@ -85,10 +89,12 @@ async def _loaded(request: Request) -> dict[str, Any]:
         "more_waiters": max(0, len(story.waiters) - ROWS),
         "passes": story.passes,
         "first": number + rows,
+        "partly": bool(after) or story.next is not None,
         "drawn": (number + 1, number + len(story.steps)),
         "next": _next(story, after, rows, number),
         "paged": bool(after or rows),
         "picture": picture,
+        "lines": logged.lines,
         "approvals": asked,
         "why": await _why(request, engine, run, story, asked, now),
         "people": people_of(request),
