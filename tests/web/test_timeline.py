@@ -231,3 +231,9 @@ def test_a_name_of_wide_characters_is_cut_sooner() -> None:
         .label
     )
     assert label.endswith("…") and len(label) <= 17
+
+
+def test_nothing_is_cut_in_a_run_of_less_than_a_second() -> None:
+    steps = [StepLine("quick", "run", "ok", 1, 1_500, 1_501, 3)]
+    story = Story(run_of(1_000, 1_000, finished_at=1_900), steps, [], [])
+    assert not picture_of(story, 0).cuts

@@ -100,7 +100,7 @@ def _limit(spans: list[tuple[int, int, bool]], whole: int) -> float:
     idle = sorted(end - start for start, end, done in spans if not done)
     long = [length for length in idle if length * _SHORT >= whole]
     room = whole - sum(long)  # what is not cut; idle stretches together get as much
-    if room <= 0 or room * _ENOUGH >= whole:
+    if whole < _SECOND or room <= 0 or room * _ENOUGH >= whole:
         return whole
     left = float(room)
     for at, length in enumerate(long):
