@@ -90,7 +90,6 @@ async def _loaded(request: Request) -> dict[str, Any]:
         "passes": story.passes,
         "first": number + rows,
         "partly": bool(after) or story.next is not None,
-        "partly": bool(after) or story.next is not None,
         "drawn": (number + 1, number + len(story.steps)),
         "next": _next(story, after, rows, number),
         "paged": bool(after or rows),
