@@ -156,7 +156,7 @@ def test_a_region_that_is_the_same_for_all_is_made_once_for_all_who_look(here: S
             page = await api.get(path, headers=LIVE | headers)
             assert page.status_code == 200 and "<html" not in page.text
         after = server.cpu_times()
-        return after.user + after.system - before.user - before.system
+        return float(after.user + after.system - before.user - before.system)
 
     async def play() -> None:
         async with client(here) as api:
