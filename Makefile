@@ -2,6 +2,7 @@
 # make demo-auto  the same story played without a person, in Chromium; fails if any of it does not happen
 # make test       every test
 # make bench      the figures of the engine, each beside its floor
+# make screenshots  the pictures in docs/pictures, of a demo in Chromium
 # make lint       style, types, and which part may import which
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ TYPED := $(wildcard src tests bench examples)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-auto test bench lint format venv clean
+.PHONY: help demo demo-auto test bench screenshots lint format venv clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -30,6 +31,10 @@ test: $(VENV)/.has-all
 
 bench: $(VENV)/.has-all
 	$(BIN)/python -m bench $(ARGS)
+
+screenshots: $(VENV)/.has-all
+	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" $(BIN)/python -m tests.web.screenshots
+	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" $(BIN)/python examples/shop/film.py docs/pictures/story.gif
 
 lint: $(VENV)/.has-all
 	$(BIN)/ruff check .

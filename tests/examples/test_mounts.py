@@ -165,6 +165,7 @@ def test_who_is_logged_in_to_the_application_around_is_known(host: Host) -> None
         assert page.status_code == 200
         assert page.url.path == "/tako/inbox"
         assert "Ana Lima" in page.text
+        assert "Log out" not in page.text  # that is done where one has logged in
         assert f'"/tako/approvals/{asked.id}"' in page.text
         paths = re.findall(r'(?:href|src|action|hx-get)="(/[^"]*)"', page.text)
         assert [path for path in paths if not path.startswith("/tako/")] == []

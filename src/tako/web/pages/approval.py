@@ -37,7 +37,7 @@ from tako.web.problems import problem_of
 from tako.web.who import Who, may, require
 
 _STEPS = 100  # of the run that are shown here
-_PROVEN = {"password", "oidc", "proxy"}  # in local mode anybody may say who they are
+_PROVEN = {"password", "oidc", "proxy", "mounted"}  # in local mode anybody may say who they are
 STALE = "This page had been open for too long. Nothing was sent; please try once more."
 
 

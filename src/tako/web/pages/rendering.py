@@ -37,6 +37,7 @@ def html(request: Request, name: str, **context: Any) -> str:
     """The text of ``templates/<name>``, without what depends on the browser that asks."""
     given = {
         "app": request.app.state.config.name,
+        "leaves": request.app.state.web.auth not in ("proxy", "mounted"),  # else others log out
         "path": request.url.path,
         "url": lambda path: path_of(request, path),
         "static": lambda file: path_of(request, f"/static/{file}?v={_version(file)}"),
