@@ -130,7 +130,65 @@ def test_an_address_that_nobody_made_gives_no_error_of_ours(visitor: Visitor, qu
     assert listed(visitor, f"?{query}").status_code in (200, 400)
 
 
+def test_search_and_filters_are_in_the_address(the_desk: Desk, visitor: Visitor) -> None:
+    the_desk.ask(title="Straße nach Oslo", to=["ana"])
+    done = the_desk.ask(title="STRASSE nach Rom", to=["ana"])
+    approvals.approve_sync(done.id, by=Actor("ana", "process", "python"))
+    other = the_desk.ask_title("straße nach Bern", to=["ana"])
+    visitor.log_in("ana")
+
+    def found(query: str) -> list[str]:
+        return titles(listed(visitor, f"?text=strasse&{query}").text)
+
+    assert sorted(found("")) == ["Straße nach Oslo", "straße nach Bern"]
+    assert found(f"workflow={other.workflow}") == ["straße nach Bern"]
+    assert found("view=answered") == ["STRASSE nach Rom"]
+    assert len(found("view=all")) == 3
+    assert found("view=all&state=decided") == ["STRASSE nach Rom"]
+    assert found("view=all&state=expired") == []
+    page = listed(visitor, "?text=nowhere+at+all").text
+    assert "Nothing matches." in text_of(page)
+    assert 'value="nowhere at all"' in page
+
+
+def test_an_answer_in_the_list_leads_back_to_it_and_says_what_was_answered(
+    the_desk: Desk, visitor: Visitor
+) -> None:
+    asked = the_desk.ask(title="From the list", to=["ana"])
+    visitor.log_in("ana")
+    page = listed(visitor, "?text=from+the").text
+    form = re.search(rf'action="(/approvals/{asked.id}/answer[^"]*)"', page)
+    assert form is not None
+    data = {"csrf": csrf_of(page), "answer": "approve", "digest": asked.digest}
+    program = visitor.http.post(unescape(form[1]), data=data, headers=SCRIPT)
+    assert "Type approve" in text_of(program.text)
+    assert is_open(the_desk, asked)
+    done = visitor.http.post(unescape(form[1]), data=data, headers=CLICK)
+    back = done.headers["location"]
+    assert back == f"/inbox?view=mine&text=from+the&done={asked.id}"
+    assert "You answered “approve”: From the list" in text_of(visitor.get(back).text)
+    visitor.log_in("vic")
+    assert "From the list" not in visitor.get(back.replace("mine", "open")).text
+
+
 # --- one approval
+
+
+def test_the_steps_of_its_run_are_there_for_those_who_may_look_at_runs(
+    the_desk: Desk, visitor: Visitor
+) -> None:
+    asked = the_desk.ask(to=["ana", "zoe"])
+    visitor.log_in("ana")
+    assert "Nothing was done before this question." in text_of(visitor.get(page_of(asked)).text)
+    press(visitor, page_of(asked), "approve")
+    the_desk.result(asked)
+    page = visitor.get(page_of(asked)).text
+    assert f'href="/runs/{asked.run_id}">ask, succeeded' in page
+    assert '<span class="done-name" dir="auto">sign</span>' in page
+    visitor.log_in("zoe")
+    shown = visitor.get(page_of(asked))
+    assert shown.status_code == 200
+    assert "The run so far" not in shown.text
 
 
 @pytest.mark.parametrize(

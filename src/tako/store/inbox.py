@@ -83,7 +83,9 @@ def _start(after: str | None) -> _Key:
 
 
 def _is_whole(text: str) -> bool:
-    return text.removeprefix("-").isdecimal() and len(text) <= 20 and text.isascii()
+    """A whole number that SQLite can hold: cursors come from outside."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and len(text) <= 20 and abs(int(text)) < 2**63
 
 
 def _keys(page: _Page, start: _Key) -> Iterator[_Key]:
