@@ -5,6 +5,7 @@ what somebody may not do under one name they may not do under another.
 """
 
 import logging
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,12 @@ from tako.model import Role
 
 GROUP = "group:"
 _ROLES = (Role.OPERATOR, Role.APPROVER, Role.VIEWER)  # the highest first
+
+# What isprintable() takes and nobody sees: joiners, fillers, variation selectors, blank Braille.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 
 _log = logging.getLogger("tako")
 
@@ -157,9 +164,18 @@ def is_name(name: str) -> bool:
     """
     folded = fold(name)
     reserved = folded.startswith(GROUP) or folded == "*"
-    return 0 < len(folded) <= 200 and folded.isprintable() and not reserved
+    return 0 < len(folded) <= 200 and _is_seen(folded) and not reserved
+
+
+def _is_seen(name: str) -> bool:
+    """Whether it has only what people can see: else two names look the same, and are not."""
+    return name.isprintable() and _UNSEEN.search(name) is None
 
 
 def fold(name: str) -> str:
-    """One spelling for names that look alike to people."""
-    return unicodedata.normalize("NFKC", name.strip()).casefold()
+    """One spelling for names that look alike to people; of what is folded, itself.
+
+    Unicode's own folding is not: what comes out may fold once more, to another name.
+    """
+    folded = unicodedata.normalize("NFKC", name.strip()).casefold()
+    return folded if folded == name else fold(folded)
