@@ -28,9 +28,12 @@ _responses = msgspec.msgpack.Decoder(Responses)
 
 
 def encode_frame(messages: list[tuple[int, Any]]) -> bytes:
-    """One frame with all of ``messages``. Raises ProtocolError over ``MAX_FRAME`` bytes."""
+    """One frame with all of ``messages``. Raises ProtocolError: too large, or no text."""
     frame = bytearray(_HEADER)
-    _encoder.encode_into(messages, frame, _HEADER)
+    try:
+        _encoder.encode_into(messages, frame, _HEADER)
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        raise ProtocolError(f"a text cannot be sent: {error}") from None
     size = len(frame) - _HEADER
     if size > MAX_FRAME:
         raise ProtocolError(f"a frame of {size} bytes is over the limit of {MAX_FRAME}")
