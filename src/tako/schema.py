@@ -15,6 +15,7 @@ from tako.declared import adapter, is_pydantic, mentions_pydantic, type_name, un
 from tako.errors import CodecError
 
 _NOT_JSON = "this is not JSON"
+_TOO_DEEP = "it is nested too deeply"
 _LONGEST = 300  # characters of a complaint: it quotes the value
 
 
@@ -147,7 +148,12 @@ def find_problem(text: str, schema: str) -> tuple[str, str] | None:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, ValueError) as error:
         return "", f"{_NOT_JSON}: {error}"
-    complaint = next(iter(_validator(schema).iter_errors(value)), None)
+    except RecursionError:
+        return "", _TOO_DEEP
+    try:
+        complaint = next(iter(_validator(schema).iter_errors(value)), None)
+    except ValueError:  # jsonschema-rs: "Recursion limit reached", at 255
+        return "", _TOO_DEEP
     return None if complaint is None else _problem(complaint)
 
 

@@ -386,7 +386,9 @@ def _from_json(field: Field, text: str, errors: dict[str, str]) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         errors[field.name] = f"This is not JSON: {error}"
-        return _ABSENT
+    except RecursionError:
+        errors[field.name] = "This is nested too deeply."
+    return _ABSENT
 
 
 def _json(value: Any) -> str:
