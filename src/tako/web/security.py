@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -94,6 +96,7 @@ class Guard:
         if scope["method"] not in _SAFE and not _has_token(headers):
             self._check_origin(scope, headers)
         _check_length(headers, self._web.max_body)
+        _check_charset(headers)
 
     def _check_host(self, headers: Headers) -> None:
         """Another name that leads here is a rebound one (or forgotten in the settings)."""
@@ -170,11 +173,6 @@ def _name(host: str) -> str | None:
     return f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.rstrip(".")
 
 
-def _is_bearer(headers: Headers) -> bool:
-    """No browser adds such a header by itself, as it does cookies and passwords of a proxy."""
-    return headers.get("authorization", "")[:7].lower() == "bearer "
-
-
 def _check_encodings(scope: Scope) -> None:
     raw = scope.get("raw_path") or scope["path"].encode()
     for part in (raw, scope["query_string"]):
@@ -186,7 +184,20 @@ def _check_encodings(scope: Scope) -> None:
             raise Trouble("bad_request", "the address has control characters")
 
 
+def _check_charset(headers: Headers) -> None:
+    """Of a form's parts: any codec of Python's may be named, and some raise, or take for ever."""
+    kind, options = parse_options_header(headers.get("content-type"))
+    charset = options.get(b"charset", b"utf-8").lower()
+    if kind == b"multipart/form-data" and charset not in (b"utf-8", b"utf8"):
+        raise Trouble("wrong_type", "forms are sent as UTF-8")
+
+
 def _check_length(headers: Headers, most: int) -> None:
+    """Of two lengths, a proxy in front may take the other: then it sees other requests than we."""
+    if "content-length" in headers and "transfer-encoding" in headers:
+        trouble = Trouble("bad_request", "both Content-Length and Transfer-Encoding are given")
+        trouble.problem = replace(trouble.problem, headers={"Connection": "close"})
+        raise trouble
     given = headers.get("content-length", "0")
     if not (given.isascii() and given.isdecimal()):
         raise Trouble("bad_request", "Content-Length is no number")
