@@ -1,5 +1,7 @@
 """`step.log`: what a handler logs is kept with its run, in order, once, and not without end."""
 
+import asyncio
+
 import tako
 from tako.commands import ListLogs, LogPage
 from tako.config import load_app
@@ -8,6 +10,7 @@ from tako.model import LogLine
 from tako.reach import ask
 from tests.e2e.scene import Scene
 from tests.support import in_state, wait_until
+from tests.support import tako as command
 
 FILES = {
     "workflows/logs.py": """
@@ -129,3 +132,15 @@ async def test_a_line_is_there_soon_while_its_step_goes_on(scene: Scene, key: st
     await wait_until(there, 10, "the line")
     scene.note(key)
     await handle.result(timeout=10)
+
+
+async def test_the_command_line_shows_the_lines_of_a_run(scene: Scene, key: str) -> None:
+    handle = await tako.enqueue("plain", key)
+    await handle.result(timeout=10)
+    done = await asyncio.to_thread(command, scene.app, "runs", "logs", handle.id)
+    said = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert len(said) == 2
+    assert said[0].endswith("INFO in a plain handler")
+    assert said[1].endswith("INFO at its end")
+    missing = await asyncio.to_thread(command, scene.app, "runs", "logs", "nonesuch")
+    assert missing.returncode == 3
