@@ -75,7 +75,8 @@ def test_nothing_that_does_anything_survives(text: str) -> None:
 
 
 def test_an_image_is_its_description() -> None:
-    assert '<span class="image">Image: a cat</span>' in to_html("![a *cat*](https://e.example/c.png)")
+    html = to_html("![a *cat*](https://e.example/c.png)")
+    assert '<span class="image">Image: a cat</span>' in html
 
 
 def test_a_table_is_aligned_by_class_since_the_policy_forbids_inline_styles() -> None:

@@ -84,7 +84,7 @@ def test_every_key_of_tako_toml_is_in_the_table_and_no_other() -> None:
     assert documented_settings().keys() == settings().keys()
 
 
-@pytest.mark.parametrize(("key", "default"), settings().items(), ids=settings())
+@pytest.mark.parametrize(("key", "default"), sorted(settings().items()), ids=sorted(settings()))
 def test_the_default_of_a_key_is_the_one_in_the_table(key: str, default: object) -> None:
     said = documented_settings()[key]
     if key in TOP:

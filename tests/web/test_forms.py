@@ -166,7 +166,8 @@ def form_for(type_: Any) -> Field:
 
 
 def html(form: Field, data: dict[str, str], errors: dict[str, str] | None = None) -> str:
-    return str(template("fields.html").module.field(form, data, errors or {}, ""))  # type: ignore[attr-defined]
+    fields: Any = template("fields.html").module
+    return str(fields.field(form, data, errors or {}, ""))
 
 
 @given(VALUES)

@@ -1,7 +1,7 @@
 """Whether a webhook comes from who shares its secret, and which delivery it is.
 
-The schemes are those of https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
-and https://docs.stripe.com/webhooks#verify-manually; "hmac" is what many others do alike.
+The schemes are those that GitHub ("Validating webhook deliveries", docs.github.com/webhooks) and
+Stripe ("Verify manually", docs.stripe.com/webhooks) describe; "hmac" is what many others do alike.
 """
 
 import base64
