@@ -1,6 +1,7 @@
 """Markdown of anybody becomes HTML that does nothing but look well."""
 
 from html.parser import HTMLParser
+from time import process_time
 from urllib.parse import urlsplit
 
 import pytest
@@ -120,3 +121,21 @@ def test_a_book_is_shown_as_it_is_written() -> None:
 )
 def test_what_is_built_to_be_slow_is_not(text: str) -> None:
     to_html(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|a" * 100 + "\n" + "|-" * 100 + "\n" + "a\n" * 9_000,
+        "[" * 20_000,
+        "[a](" * 5_000,
+        "*a_ " * 5_000,
+        "`" * 19_999,
+        "> " * 10_000,
+    ],
+    ids=["a wide table", "brackets", "links", "emphasis", "ticks", "quotes"],
+)
+def test_text_that_takes_long_to_read_is_shown_as_it_is_written_or_read_at_once(text: str) -> None:
+    start = process_time()
+    to_html(text)
+    assert process_time() - start < 0.5

@@ -2,6 +2,8 @@
 
 RESERVED = "tako."  # names of workflows that begin so are ours
 
+OWN_RUNS = "tako-notify-"  # how ids of runs of ours begin
+
 _NOTIFY = f"{RESERVED}notify"
 
 

@@ -15,7 +15,9 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-LONGEST = 100_000  # characters; more is shown as it is written, since parsing would take seconds
+LONGEST = 20_000  # characters; more is shown as it is written, since parsing would take seconds
+_MOST_SIGNS = 4_000  # that open something: what is never closed is looked for again and again
+_MOST_CELLS = 20_000  # of tables: each row gets as many as the widest has
 
 _SCHEMES = {"http", "https", "mailto"}
 _BLOCKS = {
@@ -28,12 +30,20 @@ _CELLS = {"th_open", "td_open"}
 @lru_cache(maxsize=256)
 def to_html(text: str) -> Markup:
     """The Markdown ``text`` as safe HTML. Its headings begin at h2, below the page's own."""
-    if len(text) > LONGEST:
+    if _takes_long(text):
         return Markup('<pre dir="auto">{}</pre>').format(text)
     tokens = _PARSER.parse(text)
     for token in tokens:
         _tame(token)
     return Markup(_PARSER.renderer.render(tokens, _PARSER.options, {}))
+
+
+def _takes_long(text: str) -> bool:
+    """Whether parsing it would hold up everybody else, for parts of a second or more."""
+    lines = text.splitlines()
+    widest = max((line.count("|") for line in lines), default=0)
+    signs = sum(text.count(sign) for sign in "[]*_`<")
+    return len(text) > LONGEST or signs > _MOST_SIGNS or widest * len(lines) > _MOST_CELLS
 
 
 def _tame(token: Token) -> None:

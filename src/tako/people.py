@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from tako.config import AppConfig, RolesConfig
 from tako.config.reading import convert, read
-from tako.errors import ConfigError
+from tako.errors import AppNotFound, ConfigError
 from tako.model import Role
 
 GROUP = "group:"
@@ -120,8 +120,10 @@ class People:
         try:
             if stamp is None:
                 raise ConfigError(f"the people file {self._app.people} is gone")
-            self._now = load_directory(self._app)
-        except ConfigError as error:
+            if stamp[2] == 0:  # an editor empties a file before it writes
+                raise ConfigError(f"the people file {self._app.people} is empty")
+            self._now = Directory(_parse(self._app.people), self._app.roles)
+        except (ConfigError, AppNotFound) as error:  # it may go between the look and the reading
             _log.error("%s; the people known before stay in force", error)
 
     def _stamp(self) -> "_Stamp | None":
@@ -142,9 +144,11 @@ def load_directory(app: AppConfig) -> Directory:
 
 def read_people(path: Path) -> list[Person]:
     """Everybody in the file; nobody if there is none. Raises ConfigError."""
+    return _parse(path) if path.is_file() else []
+
+
+def _parse(path: Path) -> list[Person]:
     people: list[Person] = []
-    if not path.is_file():
-        return people
     for key, table in read(path).items():
         person = convert(path, key, table, Person)
         if person.password is not None and not person.password.startswith("$argon2"):

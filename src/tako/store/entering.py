@@ -1,10 +1,11 @@
 """Commands from anywhere: a run comes in, is cancelled, or is run again."""
 
-from tako.builtin import RESERVED
+from tako.builtin import OWN_RUNS, RESERVED
 from tako.commands import Cancel, Changed, Enqueue, Enqueued, Rerun
 from tako.errors import (
     Conflict,
     PayloadRefused,
+    Refused,
     RunNotFound,
     StepNotFound,
     UnknownWorkflow,
@@ -20,6 +21,8 @@ from tako.store.transaction import Transaction
 def enqueue(tx: Transaction, c: Enqueue) -> Enqueued:
     if c.workflow.startswith(RESERVED):  # what ours are given, nobody outside may choose
         raise Refusal(UnknownWorkflow, f"{c.workflow!r} is tako's own: nobody else enqueues it")
+    if c.run_id.startswith(OWN_RUNS):  # whoever has the id of a message keeps it from being sent
+        raise Refusal(Refused, f"ids that begin with {OWN_RUNS!r} are tako's own: {c.run_id!r}")
     group, timeout = c.group, c.timeout
     if group is None:
         group, timeout = _look_up(tx, c)

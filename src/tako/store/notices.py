@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tako.builtin import notifier
+from tako.builtin import OWN_RUNS, notifier
 from tako.store.questions import Found
 from tako.store.transaction import Transaction
 
@@ -29,7 +29,7 @@ def tell(tx: Transaction, found: Found, kind: str, people: list[str], *, base: s
                 "channel": channel,
             }
             text = msgspec.json.encode(payload).decode()
-            row = (f"tako-notify-{base}-{number}", notifier(group), group, _RETRIES)
+            row = (f"{OWN_RUNS}{base}-{number}", notifier(group), group, _RETRIES)
             tx.effects.runs.append(row[0])
             new += tx.db.run("insert_run", *row, 0, tx.now, None, None, None, None, text, None)
             tx.effects.ready.add(group)

@@ -43,7 +43,9 @@ def url_for(channel: Channel, person: Recipient | None, app: "AppConfig") -> str
     url = channel.target if channel.kind == "url" else _of_table(channel.target, app)
     if "{email}" in url:
         if person is None or person.email is None:
-            raise NotSent(f"no mail address of {person and person.id} is known", final=True)
+            # Without the people file nobody's is known: it may have been moved away for a moment.
+            final = app.people.is_file()
+            raise NotSent(f"no mail address of {person and person.id} is known", final=final)
         if _ADDRESS.fullmatch(person.email) is None:
             raise NotSent(f"{person.email!r} is no mail address", final=True)
         url = url.replace("{email}", quote(person.email, safe=""))
