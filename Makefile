@@ -26,8 +26,10 @@ demo: $(VENV)/.has-shop
 demo-auto: $(VENV)/.has-shop
 	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" exec $(BIN)/python examples/shop/demo_auto.py
 
+# Three files at a time, since tests mostly wait; below a short path, which sockets need.
 test: $(VENV)/.has-all
-	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" exec $(BIN)/python -m pytest $(ARGS)
+	@chromium=$$(scripts/need-chromium) && dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	  CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 3 --dist loadfile --basetemp="$$dir/t" $(ARGS)
 
 bench: $(VENV)/.has-all
 	$(BIN)/python -m bench $(ARGS)

@@ -141,7 +141,7 @@ async def recorded(approval: Approval, kind: str, times: int = 1) -> list[AuditR
 
 
 def notifications(scene: Scene) -> list[Any]:
-    runs = tako_json(scene.app, "runs", "list")
+    runs = tako_json(scene.app, "runs", "list", "--all")
     return [run for run in runs if run["workflow"].startswith("tako.")]
 
 

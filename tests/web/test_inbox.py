@@ -312,9 +312,12 @@ def test_passing_on_takes_a_person_too(the_desk: Desk, visitor: Visitor) -> None
     data = {"csrf": csrf_of(visitor.get(page_of(asked)).text), "to": "cy", "why": "w"}
     path = f"{page_of(asked)}/delegate"
     page = visitor.http.post(path, data=data)
-    assert "Type cy" in text_of(page.text)
+    assert "Type pass on to cy" in text_of(page.text)
     assert the_desk.now(asked).delegated == ()
-    assert visitor.http.post(path, data=hidden(page.text) | {"word": "cy"}).status_code == 303
+    assert (
+        visitor.http.post(path, data=hidden(page.text) | {"word": "Pass on to cy"}).status_code
+        == 303
+    )
     assert the_desk.now(asked).delegated == (("ana", "cy"),)
 
 

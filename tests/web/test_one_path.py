@@ -150,7 +150,12 @@ def test_who_sends_decide_is_known() -> None:
         for path in SRC.rglob("*.py")
         if "Decide(" in (text := path.read_text()) and path.parent.name != "commands"
     }
-    assert senders == {"approvals.py": 1, "web/api/approvals.py": 1, "web/pages/answering.py": 1}
+    assert senders == {
+        "approvals.py": 1,
+        "web/api/approvals.py": 1,
+        "web/pages/answering.py": 1,
+        "web/pages/selected.py": 1,
+    }
 
 
 # --- every door
@@ -167,8 +172,15 @@ OTHER = {  # routes that may be asked to change something, but not the outcome o
     "/hooks/{name}",
     "/login",
     "/logout",
+    "/waiting",
+    "/workflows/{name}",
 }
-ENDING = {"/api/runs/{id}/cancel", "/api/runs/{id}/rerun"}  # take the question back
+ENDING = {  # take the question back
+    "/api/runs/{id}/cancel",
+    "/api/runs/{id}/rerun",
+    "/runs/{id}/act",
+    "/runs/bulk",
+}
 CLI_OTHER = {"list", "show", "delegate", "remind", "link", "revoke", "rotate"}
 
 
@@ -203,6 +215,7 @@ def test_every_route_that_changes_something_is_on_one_side() -> None:
     assert posts() == OTHER | ENDING | {
         "/api/approvals/{id}/answer",
         "/approvals/{id}/answer",
+        "/inbox/selected",
         "/l/{token}",
     }
 
@@ -221,6 +234,13 @@ def by_page(here: Desk, a: Approval, page: Visitor, api: httpx.Client) -> None:
     path = f"/approvals/{a.id}"
     said = page.submit(f"{path}/answer", page=path, answer="approve", digest=a.digest)
     assert said.status_code == 303, said.text
+
+
+def by_list(here: Desk, a: Approval, page: Visitor, api: httpx.Client) -> None:
+    picks = {"answer": "approve", "picks": f"{a.id}.{a.digest}"}
+    listed = f"/inbox/selected?answer=approve&pick={a.id}.{a.digest}"
+    said = page.submit("/inbox/selected", page=listed, **picks)
+    assert said.status_code in (200, 303), said.text
 
 
 def by_link(here: Desk, a: Approval, page: Visitor, api: httpx.Client) -> None:
@@ -244,6 +264,7 @@ def by_python(here: Desk, a: Approval, page: Visitor, api: httpx.Client) -> None
 DOORS: dict[str, tuple[str, Callable[[Desk, Approval, Visitor, httpx.Client], None]]] = {
     "POST /api/approvals/{id}/answer": ("api", by_api),
     "POST /approvals/{id}/answer": ("page", by_page),
+    "POST /inbox/selected": ("page", by_list),
     "POST /l/{token}": ("link", by_link),
     "tako approvals approve": ("cli", by_command("approve")),
     "tako approvals reject": ("cli", by_command("reject")),

@@ -85,9 +85,10 @@ async def delegate(request: Request) -> Response:
     if not csrf.matches(request, data):
         return show(request, door, approval, 403, Sent(notice=STALE))
     to = data.get("to", "").strip()
-    sign = gesture(request.headers, to, data.get(WORD, ""), proven=door.proven)
+    words = f"pass on to {to}"  # not the name alone: a program fills all fields alike
+    sign = gesture(request.headers, words, data.get(WORD, ""), proven=door.proven)
     if to and sign is not Gesture.PERSON:
-        return confirm(request, door, to, approval.question.title, data)
+        return confirm(request, door, words, approval.question.title, data)
     command = Delegate(approval.id, to, who.actor, data.get("why", "").strip() or None)
     return await _done(request, door, approval, command, ApprovalReply)
 
