@@ -26,10 +26,14 @@ demo: $(VENV)/.has-shop
 demo-auto: $(VENV)/.has-shop
 	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" exec $(BIN)/python examples/shop/demo_auto.py
 
-# Three files at a time, since tests mostly wait; below a short path, which sockets need.
+# Three files at a time, since tests mostly wait; below a short path, which sockets need. What
+# kills processes by the clock runs alone.
+ALONE := tests/e2e tests/sim tests/bench
 test: $(VENV)/.has-all
-	@chromium=$$(scripts/need-chromium) && dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
-	  CHROMIUM="$$chromium" $(BIN)/python -m pytest -n 3 --dist loadfile --basetemp="$$dir/t" $(ARGS)
+	@chromium=$$(scripts/need-chromium) && export CHROMIUM="$$chromium" && dir=$$(mktemp -d) && \
+	  trap 'rm -rf "$$dir"' EXIT && if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(ARGS); else \
+	  $(BIN)/python -m pytest -n 3 --dist loadfile --basetemp="$$dir/t" tests $(ALONE:%=--ignore=%) && \
+	  $(BIN)/python -m pytest $(ALONE); fi
 
 bench: $(VENV)/.has-all
 	$(BIN)/python -m bench $(ARGS)

@@ -166,5 +166,5 @@ def test_a_run_that_is_rerun_goes_to_the_group_of_its_workflow(driver: Driver) -
 
 
 def test_the_ids_of_our_own_messages_cannot_be_taken_before_they_are_sent(driver: Driver) -> None:
-    assert driver.refused(Enqueue("tako-notify-a-1-1", "w", "{}", "default")) == "refused"
+    assert driver.refused(Enqueue("tako-notify-a-1-1", "w", "{}", "default")) == "payload_refused"
     assert driver.store.ready("default") == []
