@@ -21,7 +21,9 @@ def enqueue(tx: Transaction, c: Enqueue) -> Enqueued:
     if c.workflow.startswith(RESERVED):  # what ours are given, nobody outside may choose
         raise Refusal(UnknownWorkflow, f"{c.workflow!r} is tako's own: nobody else enqueues it")
     if c.run_id.startswith(OWN_RUNS):  # whoever has the id of a message keeps it from being sent
-        raise Refusal(PayloadRefused, f"ids that begin with {OWN_RUNS!r} are tako's own: {c.run_id!r}")
+        raise Refusal(
+            PayloadRefused, f"ids that begin with {OWN_RUNS!r} are tako's own: {c.run_id!r}"
+        )
     group, timeout = c.group, c.timeout
     if group is None:
         group, timeout = _look_up(tx, c)
