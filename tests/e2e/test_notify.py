@@ -229,10 +229,8 @@ async def test_a_function_that_kills_its_worker_takes_nothing_along(start: Start
     run = await tako.enqueue("asks", {"notify": ["tell_deadly"], "to": ["ana", "bo"]})
     approval = await asked(run)
     await recorded(approval, "told", times=2)
-    assert sorted(line for line in scene.notes() if line != "pass") == [
-        "survived ana",
-        "survived bo",
-    ]
+    # Whoever shared the worker that died may have been told a moment before: at least once.
+    assert set(scene.notes()) == {"pass", "survived ana", "survived bo"}
     await approvals.approve(approval.id, by="bo")
     assert await run.result(timeout=15) == "approve"
     assert (await run.status()).attempt == 1
