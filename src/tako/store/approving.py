@@ -1,7 +1,5 @@
 """The commands of approvals: asking, the one decision path, and what is recorded besides."""
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
 from tako.commands import (
@@ -31,6 +29,7 @@ from tako.model import Actor, Answer, Approval, ApprovalState, Question, StepKin
 from tako.people import is_name
 from tako.schema import find_problem
 from tako.store import auditing, closing, linking, notices, questions, waiting
+from tako.store.auditing import SERVER
 from tako.store.questions import Found
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
@@ -69,7 +68,7 @@ def _begin(tx: Transaction, c: Ask, workflow: str, group: str) -> Waiting | Exis
     deadline = None if c.deadline is None else questions.moment(tx.now, None, c.deadline)
     waiter = waiting.begin(tx, c.run_id, c.name, KIND, deadline, c.attempt)
     found = questions.insert(tx, c, workflow, group, deadline)
-    _record(tx, found, "asked", closing.SERVER, {"of": found.approval.asked})
+    auditing.of_approval(tx, found.approval, "asked", SERVER, {"of": found.approval.asked})
     if deadline is not None and deadline <= tx.now:
         return Exists(waiting.end_wait(tx, waiter, "timeout", None))
     _tell(tx, found, "asked", found.approval.asked)
@@ -88,7 +87,7 @@ def _decided_before(tx: Transaction, c: Ask) -> StepRecord | None:
     last = deciding_answer(tx.people, replace(found.approval, question=c.question))
     if last is None or last.answer != found.approval.outcome:
         return None
-    _record(tx, found, "reused", closing.SERVER, {"outcome": found.approval.outcome})
+    auditing.of_approval(tx, found.approval, "reused", SERVER, {"outcome": found.approval.outcome})
     value = closing.decision_of(found.approval)
     return waiting.save(tx, c.run_id, c.name, KIND, "ok", value, c.attempt)
 
@@ -104,7 +103,9 @@ def _change(tx: Transaction, before: Found, question: Question) -> StepRecord | 
         return None
     after = questions.change(tx, before, question)
     new = after.approval
-    _record(tx, after, "changed", closing.SERVER, {"from": old.digest, "of": new.asked})
+    auditing.of_approval(
+        tx, after.approval, "changed", SERVER, {"from": old.digest, "of": new.asked}
+    )
     if old.digest != new.digest:
         _tell(tx, after, "changed", new.asked)
     elif added := tuple(who for who in new.asked if who not in old.asked):
@@ -128,7 +129,7 @@ def decide(tx: Transaction, c: Decide) -> Decided | Error:
     except Refusal as refusal:
         reply = refusal.reply
         detail = {"code": reply.code, "answer": c.answer[:100], "problem": reply.message}
-        _record(tx, found, "refused", c.actor, detail)
+        auditing.of_approval(tx, found.approval, "refused", c.actor, detail)
         return reply
     if link is not None:
         linking.use(tx, link)
@@ -225,7 +226,7 @@ def _count(tx: Transaction, found: Found, c: Decide) -> Found:
         *(answer.at, answer.channel, answer.value, answer.comment, c.decide_id),
     )
     detail = {"answer": answer.answer, "comment": answer.comment, "value": answer.value}
-    _record(tx, found, "answered", who, detail)
+    auditing.of_approval(tx, found.approval, "answered", who, detail)
     before = found.approval
     counted = found._replace(approval=replace(before, answers=(*before.answers, answer)))
     last = deciding_answer(tx.people, counted.approval)
@@ -253,13 +254,13 @@ def delegate(tx: Transaction, c: Delegate) -> ApprovalReply | Error:
         _check_delegate(tx, found.approval, who, to)
     except Refusal as refusal:
         detail = {"code": refusal.reply.code, "to": to, "problem": refusal.reply.message}
-        _record(tx, found, "refused", who, detail)
+        auditing.of_approval(tx, found.approval, "refused", who, detail)
         return refusal.reply
     tx.db.run("take_back", found.seq, to)
     tx.db.run("delegate", found.seq, who.person, to)
     questions.ask_also(tx, found.seq, found.approval.deadline, (to,))
     after = questions.find(tx, c.approval_id)
-    _record(tx, after, "delegated", who, {"to": to, "comment": c.comment})
+    auditing.of_approval(tx, after.approval, "delegated", who, {"to": to, "comment": c.comment})
     _tell(tx, after, "asked", (to,))
     return ApprovalReply(after.approval)
 
@@ -281,14 +282,7 @@ def show(tx: Transaction, c: Show) -> Ok:
     who = _as(tx, c.actor)
     known = tx.db.one("shown_before", c.approval_id, who.person, who.channel, c.digest)
     if known is None:
-        auditing.append(
-            tx,
-            "shown",
-            approval_id=c.approval_id,
-            run_id=found.approval.run_id,
-            actor=who,
-            digest=c.digest,
-        )
+        auditing.of_approval(tx, found.approval, "shown", who, digest=c.digest)
     return Ok()
 
 
@@ -304,7 +298,7 @@ def _remind(tx: Transaction, found: Found, who: Actor, base: str = "") -> tuple[
         return ()
     people = audience(tx.people, found.approval, found.approval.asked)
     if notices.tell(tx, found, "reminded", people, base=base):
-        _record(tx, found, "reminded", who, {"people": people})
+        auditing.of_approval(tx, found.approval, "reminded", who, {"people": people})
     return tuple(people)
 
 
@@ -314,11 +308,11 @@ def timer(tx: Transaction, seq: int, people: tuple[str, ...] | None) -> None:
     if found.approval.state is not ApprovalState.OPEN:
         return
     if people is None:
-        _remind(tx, found, closing.SERVER)
+        _remind(tx, found, SERVER)
         return
     questions.ask_also(tx, seq, found.approval.deadline, people)
     found = questions.by_seq(tx, seq)
-    _record(tx, found, "escalated", closing.SERVER, {"to": people})
+    auditing.of_approval(tx, found.approval, "escalated", SERVER, {"to": people})
     _tell(tx, found, "escalated", people)
 
 
@@ -328,7 +322,7 @@ def told(tx: Transaction, c: Told) -> Ok:
     if c.error is not None:
         detail |= {"error": c.error[:2000], "final": c.final}
     kind = "told" if c.error is None else "not_told"
-    _record(tx, found, kind, closing.SERVER, detail, person=c.person)
+    auditing.of_approval(tx, found.approval, kind, SERVER, detail, person=c.person)
     return Ok()
 
 
@@ -341,25 +335,4 @@ def _as(tx: Transaction, actor: Actor) -> Actor:
     """The actor under the one name that this person has."""
     return Actor(
         tx.people.canonical(actor.person), actor.auth, actor.channel, actor.groups, actor.address
-    )
-
-
-def _record(
-    tx: Transaction,
-    found: Found,
-    kind: str,
-    actor: Actor,
-    detail: Mapping[str, object],
-    person: str | None = None,
-) -> None:
-    approval = found.approval
-    auditing.append(
-        tx,
-        kind,
-        approval_id=approval.id,
-        run_id=approval.run_id,
-        actor=actor,
-        person=person,
-        digest=approval.digest,
-        detail=detail,
     )

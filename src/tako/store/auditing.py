@@ -7,8 +7,33 @@ import msgspec
 
 from tako.audit import START, hash_row
 from tako.commands import AuditPage, Count, PruneAudit, ReadAudit
-from tako.model import Actor, AuditRow
+from tako.model import Actor, Approval, AuditRow
 from tako.store.transaction import Transaction
+
+SERVER = Actor("", "process", "server")
+
+
+def of_approval(
+    tx: Transaction,
+    approval: Approval,
+    kind: str,
+    actor: Actor,
+    detail: Mapping[str, object] | None = None,
+    *,
+    person: str | None = None,
+    digest: str | None = None,
+) -> None:
+    """Like `append`; ``digest`` is that of the approval, if other content was not meant."""
+    append(
+        tx,
+        kind,
+        approval_id=approval.id,
+        run_id=approval.run_id,
+        actor=actor,
+        person=person,
+        digest=digest or approval.digest,
+        detail=detail,
+    )
 
 
 def append(

@@ -1,15 +1,13 @@
 """How an approval ends: decided, expired or withdrawn. Each by the same compare-and-set."""
 
-from collections.abc import Mapping
-
 import msgspec
 
-from tako.model import Actor, Answer, Approval, ApprovalState
+from tako.model import Answer, Approval, ApprovalState
 from tako.store import auditing, notices
+from tako.store.auditing import SERVER
 from tako.store.questions import Found, open_of_step
 from tako.store.transaction import Transaction
 
-SERVER = Actor("", "process", "server")
 _AT_TIMEOUT = {"reject", "approve"}  # the others leave no outcome
 
 
@@ -17,7 +15,7 @@ def decide(tx: Transaction, found: Found, last: Answer) -> Found:
     """Close it with what people decided; the wait is for the caller to end."""
     closed = _close(tx, found, ApprovalState.DECIDED, last.answer, last.person, last.channel)
     detail = {"outcome": last.answer, "answers": [a.person for a in closed.approval.answers]}
-    _record(tx, closed, "decided", detail, person=last.person)
+    auditing.of_approval(tx, closed.approval, "decided", SERVER, detail, person=last.person)
     _tell_outcome(tx, closed, "decided")
     return closed
 
@@ -29,7 +27,7 @@ def expire(tx: Transaction, run_id: str, name: str) -> tuple[str, str | None]:
     on_timeout = found.approval.question.on_timeout
     outcome = on_timeout if on_timeout in _AT_TIMEOUT else None
     closed = _close(tx, found, ApprovalState.EXPIRED, outcome, None, "timeout")
-    _record(tx, closed, "expired", {"outcome": outcome})
+    auditing.of_approval(tx, closed.approval, "expired", SERVER, {"outcome": outcome})
     _tell_outcome(tx, closed, "expired")
     return ("timeout", None) if outcome is None else ("ok", decision_of(closed.approval))
 
@@ -40,7 +38,7 @@ def withdraw(tx: Transaction, run_id: str, name: str, why: str) -> None:
     if found is None:
         return
     closed = _close(tx, found, ApprovalState.WITHDRAWN, None, None, "server")
-    _record(tx, closed, "withdrawn", {"why": why})
+    auditing.of_approval(tx, closed.approval, "withdrawn", SERVER, {"why": why})
     _tell_outcome(tx, closed, "withdrawn")
 
 
@@ -104,26 +102,6 @@ def _close(
         channel=channel,
     )
     return found._replace(approval=closed)
-
-
-def _record(
-    tx: Transaction,
-    found: Found,
-    kind: str,
-    detail: Mapping[str, object],
-    person: str | None = None,
-) -> None:
-    approval = found.approval
-    auditing.append(
-        tx,
-        kind,
-        approval_id=approval.id,
-        run_id=approval.run_id,
-        actor=SERVER,
-        person=person,
-        digest=approval.digest,
-        detail=detail,
-    )
 
 
 def _tell_outcome(tx: Transaction, found: Found, kind: str) -> None:

@@ -66,15 +66,7 @@ def mint(tx: Transaction, c: MintLink) -> Minted:
     link = Link(new_id(), approval.id, person, answers, approval.digest, key_id, tx.now, expires_at)
     _insert(tx, link)
     detail = {"link": link.id, "for": person, "answers": answers, "expires_at": expires_at}
-    auditing.append(
-        tx,
-        "linked",
-        approval_id=approval.id,
-        run_id=approval.run_id,
-        actor=c.actor,
-        digest=approval.digest,
-        detail=detail,
-    )
+    auditing.of_approval(tx, approval, "linked", c.actor, detail)
     return Minted(_info(link, tokens.sign(link.body, key_id, secret)))
 
 
@@ -191,15 +183,8 @@ def revoke(tx: Transaction, c: RevokeLinks) -> Count:
     person = None if c.person is None else tx.people.canonical(c.person)
     rows = tx.db.all("revoke_links", tx.now, approval.id, person)
     if rows:
-        auditing.append(
-            tx,
-            "revoked",
-            approval_id=approval.id,
-            run_id=approval.run_id,
-            actor=c.actor,
-            digest=approval.digest,
-            detail={"links": sorted(row[0] for row in rows), "for": person},
-        )
+        detail = {"links": sorted(row[0] for row in rows), "for": person}
+        auditing.of_approval(tx, approval, "revoked", c.actor, detail)
     return Count(len(rows))
 
 
