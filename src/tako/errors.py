@@ -203,25 +203,10 @@ def from_reply(code: str, message: str, detail: "dict[str, Any] | None" = None) 
     return kind(message, detail) if issubclass(kind, Refused) else kind(message)
 
 
+_REFUSED: list[type[Refused]] = [Refused, *Refused.__subclasses__()]
 _BY_CODE: dict[str, type[TakoError]] = {
-    cls.code: cls
-    for cls in (
-        Refused,
-        UnknownWorkflow,
-        RunNotFound,
-        StepNotFound,
-        WrongState,
-        Conflict,
-        PayloadRefused,
-        LeaseLost,
-        ApprovalNotFound,
-        NotAllowed,
-        AlreadyDecided,
-        AlreadyAnswered,
-        ApprovalClosed,
-        ContentChanged,
-        AnswerRefused,
-        LinkRefused,
-        UnknownCredential,
-    )
-} | {"storage": StorageError, "protocol": ProtocolError, "unavailable": Unavailable}
+    "storage": StorageError,
+    "protocol": ProtocolError,
+    "unavailable": Unavailable,
+    **{refused.code: refused for refused in _REFUSED},
+}

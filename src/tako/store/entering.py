@@ -5,7 +5,6 @@ from tako.commands import Cancel, Changed, Enqueue, Enqueued, Rerun
 from tako.errors import (
     Conflict,
     PayloadRefused,
-    RunNotFound,
     StepNotFound,
     UnknownWorkflow,
     WrongState,
@@ -13,7 +12,7 @@ from tako.errors import (
 from tako.schema import validate_schema
 from tako.store.closing import runs_ended
 from tako.store.database import json_list
-from tako.store.refusal import Refusal
+from tako.store.refusal import Refusal, no_run
 from tako.store.transaction import Transaction
 
 
@@ -136,6 +135,6 @@ def _find(tx: Transaction, run_id: str) -> tuple[str, str | None, str | None, st
     """State, worker, lease, workflow, group and timeout of a run."""
     row = tx.db.one("state_of_run", run_id)
     if row is None:
-        raise Refusal(RunNotFound, f"there is no run {run_id}")
+        raise no_run(run_id)
     state, worker_id, lease_id, workflow, group, timeout = row
     return state, worker_id, lease_id, workflow, group, timeout

@@ -21,7 +21,7 @@ from tako.ids import new_id
 from tako.model import Approval, ApprovalState, LinkInfo
 from tako.store import auditing
 from tako.store.database import json_list
-from tako.store.questions import find, refuse_closed
+from tako.store.questions import find, outcome_of, refuse_closed
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 from tako.store.waiting import in_time
@@ -147,15 +147,7 @@ def _known(tx: Transaction, link: Link) -> dict[str, Any]:
     """What its person may know of the approval."""
     approval = find(tx, link.approval_id).approval
     known: dict[str, Any] = {"approval_id": approval.id, "person": link.person}
-    if approval.state is ApprovalState.OPEN:
-        return known
-    return known | {
-        "state": str(approval.state),
-        "outcome": approval.outcome,
-        "by": approval.decided_by,
-        "at": approval.decided_at,
-        "channel": approval.channel,
-    }
+    return known if approval.state is ApprovalState.OPEN else known | outcome_of(approval)
 
 
 def _refuse(why: str, message: str, detail: dict[str, Any] | None = None) -> NoReturn:

@@ -2,9 +2,8 @@
 
 from tako.checks import LOG_BYTES, LOG_LINES
 from tako.commands import ListLogs, Log, LogPage, Ok
-from tako.errors import RunNotFound
 from tako.model import LogLine
-from tako.store.refusal import Refusal
+from tako.store.refusal import no_run
 from tako.store.transaction import Transaction
 from tako.store.working import check_lease
 
@@ -36,6 +35,6 @@ def _insert(tx: Transaction, run_id: str, line: LogLine) -> None:
 def list_logs(tx: Transaction, c: ListLogs) -> LogPage:
     rows = tx.db.all("list_logs", c.run_id, c.after, c.limit + 1)
     if not rows and tx.db.one("run_exists", c.run_id) is None:
-        raise Refusal(RunNotFound, f"there is no run {c.run_id}")
+        raise no_run(c.run_id)
     lines = [LogLine(*row) for row in rows[: c.limit]]
     return LogPage(lines, lines[-1].seq if len(rows) > c.limit else None)

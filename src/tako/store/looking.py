@@ -18,12 +18,12 @@ from tako.commands import (
     Story,
     WorkflowStats,
 )
-from tako.errors import RunNotFound, StepNotFound
+from tako.errors import StepNotFound
 from tako.model import DueThing, Pass, RunState, StepLine, StepRecord, Waiter, WorkflowStat
 from tako.store.database import json_list
 from tako.store.finding import first_since
 from tako.store.reading import run_of
-from tako.store.refusal import Refusal
+from tako.store.refusal import Refusal, no_run
 from tako.store.transaction import Transaction
 
 _DAY = 86_400_000
@@ -61,7 +61,7 @@ def story(tx: Transaction, c: GetStory) -> Story:
     seq = _one(tx, "seq_of_run", c.run_id)
     rows = tx.db.all("brief_runs_by_seq", json_list([seq]))
     if not rows:
-        raise Refusal(RunNotFound, f"there is no run {c.run_id}")
+        raise no_run(c.run_id)
     steps = tx.db.all("step_lines", c.run_id, c.after, c.limit + 1)
     more = steps[c.limit - 1][0] if len(steps) > c.limit else None
     return Story(
@@ -76,7 +76,7 @@ def story(tx: Transaction, c: GetStory) -> Story:
 def step(tx: Transaction, c: GetStep) -> StepReply:
     row = tx.db.one("step_of_run", c.run_id, c.name)
     if row is None and tx.db.one("run_exists", c.run_id) is None:
-        raise Refusal(RunNotFound, f"there is no run {c.run_id}")
+        raise no_run(c.run_id)
     if row is None:
         raise Refusal(StepNotFound, f"run {c.run_id} has no saved step {c.name!r}")
     return StepReply(StepRecord(*row))

@@ -69,13 +69,7 @@ def refuse_closed(approval: Approval) -> None:
     """Refused: already_decided, approval_closed; both with the outcome."""
     if approval.state is ApprovalState.OPEN:
         return
-    detail = {
-        "state": str(approval.state),
-        "outcome": approval.outcome,
-        "by": approval.decided_by,
-        "at": approval.decided_at,
-        "channel": approval.channel,
-    }
+    detail = outcome_of(approval)
     if approval.state is ApprovalState.DECIDED:
         message = f"approval {approval.id} was decided before: {approval.outcome}, by "
         message += f"{approval.decided_by} ({approval.channel})"
@@ -85,6 +79,17 @@ def refuse_closed(approval: Approval) -> None:
         ApprovalState.WITHDRAWN: "its run went on or ended without it",
     }[approval.state]
     raise Refusal(ApprovalClosed, f"approval {approval.id} is no longer open: {why}", detail)
+
+
+def outcome_of(approval: Approval) -> dict[str, Any]:
+    """What became of it, as the detail of a refusal says it."""
+    return {
+        "state": str(approval.state),
+        "outcome": approval.outcome,
+        "by": approval.decided_by,
+        "at": approval.decided_at,
+        "channel": approval.channel,
+    }
 
 
 # --- writing

@@ -16,18 +16,17 @@ from tako.commands import (
     WaitList,
     WorkflowList,
 )
-from tako.errors import RunNotFound
 from tako.model import BrokenModule, Event, Run, RunState, StepRecord, Waiter, WorkflowInfo
 from tako.store import finding
 from tako.store.database import json_list
-from tako.store.refusal import Refusal
+from tako.store.refusal import no_run
 from tako.store.transaction import Transaction
 
 
 def get(tx: Transaction, c: Get) -> RunReply:
     row = tx.db.one("get_run", c.run_id)
     if row is None:
-        raise Refusal(RunNotFound, f"there is no run {c.run_id}")
+        raise no_run(c.run_id)
     return RunReply(run_of(row))
 
 
@@ -39,7 +38,7 @@ def list_runs(tx: Transaction, c: ListRuns) -> RunList:
 
 def list_steps(tx: Transaction, c: ListSteps) -> StepList:
     if tx.db.one("run_exists", c.run_id) is None:
-        raise Refusal(RunNotFound, f"there is no run {c.run_id}")
+        raise no_run(c.run_id)
     rows = tx.db.all("list_steps", c.run_id, c.after, -1 if c.limit is None else c.limit)
     steps = [StepRecord(*row) for row in rows]
     return StepList(steps, [Waiter(*row) for row in tx.db.all("waiters_of_run", c.run_id)])

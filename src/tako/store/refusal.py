@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from tako.commands import Error
-from tako.errors import Refused
+from tako.errors import Refused, RunNotFound
 
 
 class Refusal(Exception):
@@ -17,3 +17,7 @@ class Refusal(Exception):
         super().__init__(message)
         text = None if detail is None else msgspec.json.encode(detail).decode()
         self.reply = Error(kind.code, message, text)
+
+
+def no_run(run_id: str) -> Refusal:
+    return Refusal(RunNotFound, f"there is no run {run_id}")
