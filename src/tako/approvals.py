@@ -22,7 +22,7 @@ from tako.commands import (
     Remind,
     Reminded,
 )
-from tako.connections import run_sync
+from tako.connections import blocking
 from tako.ids import new_id
 from tako.model import Actor, Approval, ApprovalState, AuditRow
 from tako.reach import app_of, ask
@@ -212,9 +212,6 @@ async def remind(approval_id: str, *, by: str | Actor) -> tuple[str, ...]:
     return (await ask(app_of(), command, Reminded)).people
 
 
-_answer = answer  # which its own parameter hides below
-
-
 def actor(by: str | Actor) -> Actor:
     """Who acts: a name is that of somebody whom this process knows."""
     if isinstance(by, Actor):
@@ -239,82 +236,11 @@ def _json(app: "AppConfig", value: object) -> str:
 
 # --- the same, blocking
 
-
-def list_sync(
-    state: str = "open",
-    *,
-    person: str | None = None,
-    workflow: str | None = None,
-    run_id: str | None = None,
-    limit: int = 50,
-    after: str | None = None,
-) -> Page:
-    """Like `list`, blocking."""
-    return run_sync(
-        list(state, person=person, workflow=workflow, run_id=run_id, limit=limit, after=after)
-    )
-
-
-def get_sync(approval_id: str) -> Approval:
-    """Like `get`, blocking."""
-    return run_sync(get(approval_id))
-
-
-def history_sync(approval_id: str) -> builtins.list[AuditRow]:
-    """Like `history`, blocking."""
-    return run_sync(history(approval_id))
-
-
-def answer_sync(
-    approval_id: str,
-    answer: str,
-    *,
-    by: str | Actor,
-    value: object = None,
-    comment: str | None = None,
-    digest: str | None = None,
-) -> Approval:
-    """Like `answer`, blocking."""
-    return run_sync(
-        _answer(approval_id, answer, by=by, value=value, comment=comment, digest=digest)
-    )
-
-
-def approve_sync(
-    approval_id: str,
-    *,
-    by: str | Actor,
-    value: object = None,
-    comment: str | None = None,
-    digest: str | None = None,
-) -> Approval:
-    """Like `approve`, blocking."""
-    return run_sync(approve(approval_id, by=by, value=value, comment=comment, digest=digest))
-
-
-def reject_sync(
-    approval_id: str,
-    *,
-    by: str | Actor,
-    value: object = None,
-    comment: str | None = None,
-    digest: str | None = None,
-) -> Approval:
-    """Like `reject`, blocking."""
-    return run_sync(reject(approval_id, by=by, value=value, comment=comment, digest=digest))
-
-
-def delegate_sync(
-    approval_id: str,
-    to: str,
-    *,
-    by: str | Actor,
-    comment: str | None = None,
-) -> Approval:
-    """Like `delegate`, blocking."""
-    return run_sync(delegate(approval_id, to, by=by, comment=comment))
-
-
-def remind_sync(approval_id: str, *, by: str | Actor) -> tuple[str, ...]:
-    """Like `remind`, blocking."""
-    return run_sync(remind(approval_id, by=by))
+list_sync = blocking(list)
+get_sync = blocking(get)
+history_sync = blocking(history)
+answer_sync = blocking(answer)
+approve_sync = blocking(approve)
+reject_sync = blocking(reject)
+delegate_sync = blocking(delegate)
+remind_sync = blocking(remind)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from tako import codec
 from tako.checks import LONGEST_EVENT, LONGEST_ID, LONGEST_KEY, check_tags, check_text, check_whole
 from tako.commands import Changed, Enqueue, Enqueued, Rerun, Signal, Signalled
-from tako.connections import run_sync
+from tako.connections import blocking, run_sync
 from tako.durations import moment_ms, to_ms
 from tako.handle import Handle
 from tako.ids import new_id
@@ -103,11 +103,7 @@ async def enqueue_many(
     return [_handle(app, target, command, reply) for command, reply in pairs]
 
 
-def enqueue_sync(
-    workflow: "Workflow[Any, Any] | str", payload: object = None, **options: Unpack[Options]
-) -> Handle[Any]:
-    """Like `enqueue`, blocking."""
-    return run_sync(enqueue(workflow, payload, **options))
+enqueue_sync = blocking(enqueue)
 
 
 def enqueue_many_sync(
@@ -252,9 +248,7 @@ async def signal(event: str, payload: object = None, *, key: str | None = None) 
     return SignalResult(reply.outcome, reply.delivered)
 
 
-def signal_sync(event: str, payload: object = None, *, key: str | None = None) -> SignalResult:
-    """Like `signal`, blocking."""
-    return run_sync(signal(event, payload, key=key))
+signal_sync = blocking(signal)
 
 
 async def get(run_id: str) -> Run:
@@ -262,9 +256,7 @@ async def get(run_id: str) -> Run:
     return await Handle[Any](run_id).status()
 
 
-def get_sync(run_id: str) -> Run:
-    """Like `get`, blocking."""
-    return run_sync(get(run_id))
+get_sync = blocking(get)
 
 
 async def cancel(run_id: str, reason: str = "cancelled by its caller") -> bool:
@@ -272,9 +264,7 @@ async def cancel(run_id: str, reason: str = "cancelled by its caller") -> bool:
     return await Handle[Any](run_id).cancel(reason)
 
 
-def cancel_sync(run_id: str, reason: str = "cancelled by its caller") -> bool:
-    """Like `cancel`, blocking."""
-    return run_sync(cancel(run_id, reason))
+cancel_sync = blocking(cancel)
 
 
 async def rerun(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
@@ -291,6 +281,4 @@ async def rerun(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
     return handle
 
 
-def rerun_sync(run_id: str, *, from_step: str | None = None) -> Handle[Any]:
-    """Like `rerun`, blocking."""
-    return run_sync(rerun(run_id, from_step=from_step))
+rerun_sync = blocking(rerun)

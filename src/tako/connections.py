@@ -8,9 +8,10 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tako.commands import Await, Reply
 from tako.wire import Link
@@ -18,6 +19,7 @@ from tako.wire import Link
 if TYPE_CHECKING:
     from pathlib import Path
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -121,6 +123,18 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
         if _portal is None:
             _portal = _Portal()
     return _portal.run(work)
+
+
+def blocking(fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """The twin of ``fn``, with `_sync` in its name: on the background thread, and waits for it."""
+
+    @wraps(fn)
+    def twin(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run_sync(fn(*args, **kwargs))
+
+    twin.__name__ = twin.__qualname__ = f"{fn.__name__}_sync"
+    twin.__doc__ = f"Like `{fn.__name__}`, blocking."
+    return twin
 
 
 @atexit.register

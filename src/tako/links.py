@@ -10,7 +10,7 @@ from datetime import timedelta
 from tako.approvals import checked_id
 from tako.checks import LONGEST_ID, check_text
 from tako.commands import Count, Minted, MintLink, Ok, RevokeLinks, RotateLinkKey
-from tako.connections import run_sync
+from tako.connections import blocking
 from tako.durations import to_ms
 from tako.model import Actor, LinkInfo
 from tako.reach import app_of, ask
@@ -91,23 +91,6 @@ def os_user() -> str:
         return f"uid-{os.getuid()}"
 
 
-def mint_sync(
-    approval_id: str,
-    person: str,
-    *,
-    answers: Iterable[str] | None = None,
-    ttl: timedelta | float | str | None = None,
-    by: Actor | None = None,
-) -> LinkInfo:
-    """Like `mint`, blocking."""
-    return run_sync(mint(approval_id, person, answers=answers, ttl=ttl, by=by))
-
-
-def revoke_sync(approval_id: str, person: str | None = None, *, by: Actor | None = None) -> int:
-    """Like `revoke`, blocking."""
-    return run_sync(revoke(approval_id, person, by=by))
-
-
-def rotate_key_sync(*, forget: bool = False, by: Actor | None = None) -> None:
-    """Like `rotate_key`, blocking."""
-    run_sync(rotate_key(forget=forget, by=by))
+mint_sync = blocking(mint)
+revoke_sync = blocking(revoke)
+rotate_key_sync = blocking(rotate_key)
