@@ -205,18 +205,16 @@ def answer(
     """Answer with any of its options."""
     given = payload_of(value)
     from tako import approvals
-    from tako.cli.sending import connect, usage
+    from tako.cli.output import report
+    from tako.cli.sending import connected
 
-    connect()
-    with usage():
+    with connected():
         by = _actor(person)
         after = approvals.answer_sync(approval_id, option, by=by, value=given, comment=comment)
-    if as_json:
-        _print_json(after)
-    elif after.outcome is not None:
-        print(f"decided: {after.outcome}; run {after.run_id} goes on")
-    else:
-        print(f"{by.person} answered {option}; it needs {after.question.quorum} who agree")
+    said = f"{by.person} answered {option}; it needs {after.question.quorum} who agree"
+    if after.outcome is not None:
+        said = f"decided: {after.outcome}; run {after.run_id} goes on"
+    report(approval_json(after), said, as_json=as_json)
 
 
 def delegate(
@@ -228,32 +226,26 @@ def delegate(
 ) -> None:
     """Let somebody else answer in your place."""
     from tako import approvals
-    from tako.cli.sending import connect, usage
+    from tako.cli.output import report
+    from tako.cli.sending import connected
 
-    connect()
-    with usage():
+    with connected():
         by = _actor(person)
         after = approvals.delegate_sync(approval_id, to, by=by, comment=comment)
-    if as_json:
-        _print_json(after)
-    else:
-        print(f"{to} answers in the place of {by.person}")
+    said = f"{to} answers in the place of {by.person}"
+    report(approval_json(after), said, as_json=as_json)
 
 
 def remind(approval_id: ApprovalId, person: As = None, as_json: Json = False) -> None:
     """Tell those who have not answered once more."""
     from tako import approvals
-    from tako.cli.sending import connect, usage
+    from tako.cli.output import report
+    from tako.cli.sending import connected
 
-    connect()
-    with usage():
+    with connected():
         people = approvals.remind_sync(approval_id, by=_actor(person))
-    if as_json:
-        from tako.cli.output import print_json
-
-        print_json({"people": people})
-    else:
-        print(f"reminded: {', '.join(people) or 'nobody, it has no notify, or nobody to tell'}")
+    said = f"reminded: {', '.join(people) or 'nobody, it has no notify, or nobody to tell'}"
+    report({"people": people}, said, as_json=as_json)
 
 
 # --- links
@@ -269,22 +261,17 @@ def link(
 ) -> None:
     """Print a link with which this person can answer, once. Who has it is that person."""
     from tako import links
-    from tako.cli.sending import connect, usage
+    from tako.cli.output import plain, report
+    from tako.cli.sending import connected
     from tako.reach import app_of
 
-    connect()
-    if app_of().web is None:
-        raise UsageError(_NO_DOORS)
-    with usage():
+    with connected():
+        if app_of().web is None:
+            raise UsageError(_NO_DOORS)
         minted = links.mint_sync(approval_id, person, ttl=ttl, by=_actor(None))
     if minted.url is None:  # the server has not read the table yet
         raise UsageError(_NO_DOORS)
-    if as_json:
-        from tako.cli.output import plain, print_json
-
-        print_json(plain(minted))
-    else:
-        print(minted.url)
+    report(plain(minted), minted.url, as_json=as_json)
 
 
 def revoke(
@@ -296,17 +283,12 @@ def revoke(
 ) -> None:
     """Void the links of an approval that are out."""
     from tako import links
-    from tako.cli.sending import connect, usage
+    from tako.cli.output import report
+    from tako.cli.sending import connected
 
-    connect()
-    with usage():
+    with connected():
         count = links.revoke_sync(approval_id, person, by=_actor(None))
-    if as_json:
-        from tako.cli.output import print_json
-
-        print_json({"revoked": count})
-    else:
-        print(f"revoked {count}")
+    report({"revoked": count}, f"revoked {count}", as_json=as_json)
 
 
 def rotate_key(
@@ -317,17 +299,13 @@ def rotate_key(
 ) -> None:
     """Sign new links with a new key."""
     from tako import links
-    from tako.cli.sending import connect
+    from tako.cli.output import report
+    from tako.cli.sending import connected
 
-    connect()
-    links.rotate_key_sync(forget=forget, by=_actor(None))
-    if as_json:
-        from tako.cli.output import print_json
-
-        print_json({"forgotten": forget})
-    else:
-        out = "all links that were out are void" if forget else "links that are out stay good"
-        print(f"new links have a new key; {out}")
+    with connected():
+        links.rotate_key_sync(forget=forget, by=_actor(None))
+    out = "all links that were out are void" if forget else "links that are out stay good"
+    report({"forgotten": forget}, f"new links have a new key; {out}", as_json=as_json)
 
 
 def _actor(person: str | None) -> "Actor":
@@ -335,9 +313,3 @@ def _actor(person: str | None) -> "Actor":
     from tako.model import Actor
 
     return Actor(os_user() if person is None else person, auth="process", channel="cli")
-
-
-def _print_json(approval: "Approval") -> None:
-    from tako.cli.output import print_json
-
-    print_json(approval_json(approval))

@@ -51,11 +51,10 @@ def enqueue(
 ) -> None:
     """Create a run of a workflow; it is durable when this returns."""
     value = payload_of(payload)
-    from tako.cli.sending import connect, usage
+    from tako.cli.sending import connected
     from tako.client import enqueue_sync
 
-    connect()
-    with usage():
+    with connected():
         handle = enqueue_sync(
             name,
             value,
@@ -74,14 +73,12 @@ def enqueue(
 
 
 def _enqueued(handle: "Handle[Any]", as_json: bool) -> None:
-    if as_json:
-        from tako.cli.output import print_json
+    from tako.cli.output import report
 
-        print_json(
-            {"id": handle.id, "deduplicated": handle.deduplicated, "warning": handle.warning}
-        )
-        return
-    print(f"{handle.id} was there already" if handle.deduplicated else f"enqueued {handle.id}")
+    value = {"id": handle.id, "deduplicated": handle.deduplicated, "warning": handle.warning}
+    there = handle.deduplicated
+    said = f"{handle.id} was there already" if there else f"enqueued {handle.id}"
+    report(value, said, as_json=as_json)
 
 
 def _wait(handle: "Handle[Any]", timeout: str | None, as_json: bool) -> None:

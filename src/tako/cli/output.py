@@ -13,6 +13,14 @@ def print_json(value: Any) -> None:
     sys.stdout.write(text.decode() + "\n")
 
 
+def report(value: Any, text: str, *, as_json: bool) -> None:
+    """Say what was done: ``value`` to programs, ``text`` to people."""
+    if as_json:
+        print_json(value)
+    else:
+        print(text)
+
+
 def plain(record: Any, *, as_json: Sequence[str] = ()) -> dict[str, Any]:
     """A record as an object; the fields that hold JSON text become what they stand for."""
     table = {name: getattr(record, name) for name in record.__struct_fields__}

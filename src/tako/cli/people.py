@@ -38,6 +38,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a person to the people file."""
+    from tako.cli.output import report
     from tako.cli.peoplefile import PeopleFile
     from tako.cli.sending import usage
 
@@ -51,7 +52,7 @@ def add(
     }
     with usage(), PeopleFile.edited() as file:
         file.add(person, {key: value for key, value in fields.items() if value})
-    _said(as_json, f"added {person} to {file.path}", person)
+    report({"person": person}, f"added {person} to {file.path}", as_json=as_json)
 
 
 def list_people(as_json: Json = False) -> None:
@@ -97,11 +98,12 @@ def _cell(value: object) -> str:
 
 def remove(person: Name, as_json: Json = False) -> None:
     """Remove a person from the people file. What they have decided stays decided."""
+    from tako.cli.output import report
     from tako.cli.peoplefile import PeopleFile
 
     with PeopleFile.edited() as file:
         key = file.remove(person)
-    _said(as_json, f"removed {key} from {file.path}", key)
+    report({"person": key}, f"removed {key} from {file.path}", as_json=as_json)
 
 
 def password(
@@ -110,6 +112,7 @@ def password(
     as_json: Json = False,
 ) -> None:
     """Set a person's password. Sessions that began with another one end."""
+    from tako.cli.output import report
     from tako.cli.peoplefile import PeopleFile
 
     PeopleFile.of_the_app().key_of(person)  # before anybody types
@@ -117,7 +120,7 @@ def password(
     with PeopleFile.edited() as file:
         key = file.key_of(person)
         file.set_password(key, hashed)
-    _said(as_json, f"{key} has a new password", key)
+    report({"person": key}, f"{key} has a new password", as_json=as_json)
 
 
 def _hashed(*, stdin: bool) -> str:
@@ -131,12 +134,3 @@ def _hashed(*, stdin: bool) -> str:
         return hash_password(given)
     except ValueError as error:
         raise UsageError(str(error)) from None
-
-
-def _said(as_json: bool, text: str, person: str) -> None:
-    if as_json:
-        from tako.cli.output import print_json
-
-        print_json({"person": person})
-    else:
-        print(text)

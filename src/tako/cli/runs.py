@@ -129,19 +129,18 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Cancel unfinished runs: durably at once, then their handlers are told."""
-    from tako.cli.sending import connect, usage
+    from tako.cli.output import report
+    from tako.cli.sending import connected
     from tako.client import cancel_sync
 
-    connect()
-    with usage():
+    with connected():
         changed = {run_id: cancel_sync(run_id, reason) for run_id in run_ids}
-    if as_json:
-        from tako.cli.output import print_json
-
-        print_json([{"id": run_id, "cancelled": done} for run_id, done in changed.items()])
-        return
-    for run_id, done in changed.items():
-        print(f"cancelled {run_id}" if done else f"{run_id} had ended before: nothing was done")
+    said = [
+        f"cancelled {run_id}" if done else f"{run_id} had ended before: nothing was done"
+        for run_id, done in changed.items()
+    ]
+    value = [{"id": run_id, "cancelled": done} for run_id, done in changed.items()]
+    report(value, "\n".join(said), as_json=as_json)
 
 
 def rerun(
@@ -153,15 +152,11 @@ def rerun(
     as_json: Json = False,
 ) -> None:
     """Run a failed or cancelled run again; saved steps are kept."""
-    from tako.cli.sending import connect, usage
+    from tako.cli.output import report
+    from tako.cli.sending import connected
     from tako.client import rerun_sync
 
-    connect()
-    with usage():
+    with connected():
         handle = rerun_sync(run_id, from_step=from_step)
-    if as_json:
-        from tako.cli.output import print_json
-
-        print_json({"id": handle.id})
-    else:
-        print(f"{handle.id} runs again: see `tako runs show {handle.id}`")
+    said = f"{handle.id} runs again: see `tako runs show {handle.id}`"
+    report({"id": handle.id}, said, as_json=as_json)

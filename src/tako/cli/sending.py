@@ -14,11 +14,6 @@ T = TypeVar("T")
 PATIENCE = 2.0  # s: a person waits for the answer, and a restart takes less
 
 
-def connect() -> None:
-    """Make the client as patient as the command line is."""
-    configure(patience=PATIENCE)
-
-
 @contextmanager
 def usage() -> Iterator[None]:
     """What the client says of an argument is a usage error here."""
@@ -30,7 +25,15 @@ def usage() -> Iterator[None]:
         raise UsageError(str(error)) from None
 
 
+@contextmanager
+def connected() -> Iterator[None]:
+    """The client is as patient as the command line; of an argument that it refuses see `usage`."""
+    configure(patience=PATIENCE)
+    with usage():
+        yield
+
+
 def ask_sync(command: Command, expected: type[T]) -> T:
     """The server's reply to ``command``. Raises what it refuses with, or Unavailable."""
-    connect()
+    configure(patience=PATIENCE)
     return run_sync(ask(app_of(), command, expected))

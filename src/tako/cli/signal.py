@@ -21,18 +21,14 @@ def signal(
 ) -> None:
     """Deliver a signal to all who wait for it, or keep it for the next who does."""
     value = payload_of(payload)
-    from tako.cli.sending import connect, usage
+    from tako.cli.output import report
+    from tako.cli.sending import connected
     from tako.client import signal_sync
 
-    connect()
-    with usage():
+    with connected():
         sent = signal_sync(event, value, key=key)
-    if as_json:
-        from tako.cli.output import print_json
-
-        print_json({"outcome": sent.outcome, "delivered": sent.delivered})
-    else:
-        print(_said(event, sent.outcome, sent.delivered))
+    value = {"outcome": sent.outcome, "delivered": sent.delivered}
+    report(value, _said(event, sent.outcome, sent.delivered), as_json=as_json)
 
 
 def _said(event: str, outcome: str, delivered: int) -> str:

@@ -122,6 +122,7 @@ def revoke(
     """Revoke tokens, at once and for good."""
     if bool(token) == bool(person):
         raise UsageError("revoke which? Name the ids of tokens, or a --person")
+    from tako.cli.output import report
     from tako.cli.sending import ask_sync
     from tako.commands import Count, RevokeCredential
 
@@ -134,12 +135,7 @@ def revoke(
         if not gone and command.id is not None:
             raise UsageError(f"there is no token {command.id}: `tako tokens list` shows all")
         count += gone
-    if as_json:
-        from tako.cli.output import print_json
-
-        print_json({"revoked": count})
-    else:
-        print(f"revoked {count}")
+    report({"revoked": count}, f"revoked {count}", as_json=as_json)
 
 
 def _json(token: "Credential") -> dict[str, object]:
