@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from tako import tokens
+from tako import linktokens
 from tako.commands import (
     Count,
     LinkOpened,
@@ -43,10 +43,10 @@ class Link(NamedTuple):
     revoked_at: int | None = None
 
     @property
-    def body(self) -> tokens.Body:
+    def body(self) -> linktokens.Body:
         """What its token says."""
         shown = (self.answers, self.digest, self.expires_at)
-        return tokens.Body(self.id, self.approval_id, self.person, *shown)
+        return linktokens.Body(self.id, self.approval_id, self.person, *shown)
 
 
 # --- minting
@@ -67,7 +67,7 @@ def mint(tx: Transaction, c: MintLink) -> Minted:
     _insert(tx, link)
     detail = {"link": link.id, "for": person, "answers": answers, "expires_at": expires_at}
     auditing.of_approval(tx, approval, "linked", c.actor, detail)
-    return Minted(_info(link, tokens.sign(link.body, key_id, secret)))
+    return Minted(_info(link, linktokens.sign(link.body, key_id, secret)))
 
 
 def _answers(approval: Approval, wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -110,13 +110,13 @@ def check(tx: Transaction, token: str, now: int, person: str | None = None) -> L
     Refused: link_refused. Its detail says ``why``: tampered, stranger, revoked, used or expired,
     and, where that is nobody's secret, the approval's id and what became of it.
     """
-    key_id = tokens.key_of(token)
+    key_id = linktokens.key_of(token)
     row = tx.db.one("link_key", key_id)
     if row is None:
         _refuse("tampered", "this link is not as it was sent: open it from the message itself")
     if row[0] is None:
         _refuse("revoked", "this link was made void, with all others of its time")
-    body = tokens.verify(token, row[0])
+    body = linktokens.verify(token, row[0])
     if body is None:
         _refuse("tampered", "this link is not as it was sent: open it from the message itself")
     link = _find(tx, body.link_id)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tako.tokens import Body, key_of, sign, verify
+from tako.linktokens import Body, key_of, sign, verify
 
 SECRET, OTHER = "5" * 64, "6" * 64
 BODY = Body("link-1", "approval-1", "ana@shop.test", ("approve", "reject"), "d" * 64, 1_700_000_000)
@@ -68,7 +68,7 @@ def test_a_signature_of_one_token_fits_no_other() -> None:
 
 
 def test_what_the_key_signed_for_something_else_is_no_token() -> None:
-    from tako.tokens import _signer
+    from tako.linktokens import _signer
 
     for text in (b"", b"!", base64.urlsafe_b64encode(b'{"no":"list"}'), b"eyJ"):
         assert verify(_signer(SECRET).sign(b"0a1b." + text).decode(), SECRET) is None
