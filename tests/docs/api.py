@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tako.web.api.calls import Nothing, Route
-from tako.web.api.openapi import statuses
+from tako.web.api.openapi import OR_ASKED, statuses
 from tako.web.api.table import ALWAYS, OF_BODIES, ROUTES
 from tako.web.problems import KINDS
 from tests.docs.pages import ROOT
@@ -42,8 +42,9 @@ def routes() -> Iterator[str]:
         own = ", ".join(map(str, _own(r)))
         takes = "" if r.takes is Nothing else _link(r.takes.__name__)
         once = " (once with a key)" if r.keyed else ""
+        who = f"{r.role}{OR_ASKED * r.asked}"
         yield (
-            f"| `{r.method} {r.path}`<br>{r.summary}{once} | {r.role} | {takes} "
+            f"| `{r.method} {r.path}`<br>{r.summary}{once} | {who} | {takes} "
             f"| {_link(r.gives.__name__)} | {own} |"
         )
 

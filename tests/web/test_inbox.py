@@ -211,7 +211,8 @@ def test_who_may_look_only_has_no_button(the_desk: Desk, visitor: Visitor) -> No
     assert 'name="answer"' not in page.text
     data = {"csrf": csrf_of(page.text), "answer": "approve", "digest": asked.digest}
     sent = visitor.http.post(f"{page_of(asked)}/answer", data=data, headers=CLICK)
-    assert sent.status_code == 422
+    assert sent.status_code == 403
+    assert "This approval is not asked of vic." in text_of(sent.text)
     assert is_open(the_desk, asked)
 
 

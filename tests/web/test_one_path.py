@@ -153,8 +153,8 @@ def test_who_sends_decide_is_known() -> None:
     assert senders == {
         "approvals.py": 1,
         "web/api/approvals.py": 1,
+        "web/asked.py": 1,
         "web/pages/answering.py": 1,
-        "web/pages/selected.py": 1,
     }
 
 
@@ -176,6 +176,7 @@ OTHER = {  # routes that may be asked to change something, but not the outcome o
     "/workflows/{name}",
 }
 ENDING = {  # take the question back
+    "/api/runs/bulk",
     "/api/runs/{id}/cancel",
     "/api/runs/{id}/rerun",
     "/runs/{id}/act",
@@ -213,6 +214,7 @@ def posts() -> set[str]:
 
 def test_every_route_that_changes_something_is_on_one_side() -> None:
     assert posts() == OTHER | ENDING | {
+        "/api/approvals/answer",
         "/api/approvals/{id}/answer",
         "/approvals/{id}/answer",
         "/inbox/selected",
@@ -228,6 +230,12 @@ def test_every_command_about_approvals_is_on_one_side() -> None:
 def by_api(here: Desk, a: Approval, page: Visitor, api: httpx.Client) -> None:
     said = api.post(f"/api/approvals/{a.id}/answer", json={"answer": "approve"})
     assert said.status_code == 200, said.text
+
+
+def by_api_of_many(here: Desk, a: Approval, page: Visitor, api: httpx.Client) -> None:
+    many = [{"id": a.id, "digest": a.digest}]
+    said = api.post("/api/approvals/answer", json={"answer": "approve", "approvals": many})
+    assert said.json()["counted"] == 1, said.text
 
 
 def by_page(here: Desk, a: Approval, page: Visitor, api: httpx.Client) -> None:
@@ -263,6 +271,7 @@ def by_python(here: Desk, a: Approval, page: Visitor, api: httpx.Client) -> None
 
 DOORS: dict[str, tuple[str, Callable[[Desk, Approval, Visitor, httpx.Client], None]]] = {
     "POST /api/approvals/{id}/answer": ("api", by_api),
+    "POST /api/approvals/answer": ("api", by_api_of_many),
     "POST /approvals/{id}/answer": ("page", by_page),
     "POST /inbox/selected": ("page", by_list),
     "POST /l/{token}": ("link", by_link),

@@ -17,6 +17,8 @@ PEOPLE = {Role.VIEWER: "vic", Role.APPROVER: "bob", Role.OPERATOR: "ana"}
 BODIES: dict[str, dict[str, Any]] = {
     "/api/enqueue": {"workflow": "typed", "payload": {"amount": 1}},
     "/api/signal": {"event": "roles"},
+    "/api/runs/bulk": {"do": "cancel", "runs": ["nope"]},
+    "/api/approvals/answer": {"answer": "approve", "approvals": [{"id": "nope"}]},
     "/api/approvals/{id}/answer": {"answer": "no such"},
     "/api/approvals/{id}/delegate": {"to": "cleo"},
     "/api/approvals/{id}/links": {"person": "bob"},
@@ -84,7 +86,9 @@ def test_who_may_not_changes_nothing_and_learns_nothing(
             if route.method == "POST":
                 path = route.path.replace("{id}", approval_id)
                 body = BODIES.get(route.path, {})
-                if path.endswith("/answer"):
+                if path == "/api/approvals/answer":
+                    body = {"answer": "approve", "approvals": [{"id": approval_id}]}
+                elif path.endswith("/answer"):
                     body = {"answer": "approve"}
                 said = clients[who].post(path, json=body)
                 assert said.status_code in (401, 403), (who, path)

@@ -121,18 +121,20 @@ def _of_http(error: HTTPException) -> Problem:
     return Problem(code, error.detail, headers=error.headers or {}, status=error.status_code)
 
 
-def as_json(problem: Problem, path: str) -> Response:
+def body_of(problem: Problem, path: str) -> dict[str, Any]:
     """As RFC 9457 has it; ``type`` stays what it is from version to version."""
-    body = dict(problem.more) | {
+    return dict(problem.more) | {
         "type": f"tako:{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
         "instance": path,
     }
-    return Response(
-        msgspec.json.encode(body), problem.status, dict(problem.headers), media_type=JSON
-    )
+
+
+def as_json(problem: Problem, path: str) -> Response:
+    body = msgspec.json.encode(body_of(problem, path))
+    return Response(body, problem.status, dict(problem.headers), media_type=JSON)
 
 
 def respond(request: Request, problem: Problem) -> Response:

@@ -1,15 +1,14 @@
 """Which runs somebody wants to see: from a query string to `ListRuns`, and all of them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from msgspec import Struct, structs
 
 from tako.checks import LONGEST_ID
-from tako.commands import GetStory, ListRuns, RunList, Story
+from tako.commands import ListRuns, RunList
 from tako.durations import moment_ms, to_ms
-from tako.errors import RunNotFound
 from tako.model import Run, RunState
 from tako.web.engine import Engine
 
@@ -39,7 +38,7 @@ class Wanted(Struct, frozen=True):
         """The query string of the same filter with something else in it."""
         return structs.replace(self, **changed).query
 
-    def command(self, now: int, limit: int, before: str | None = None) -> ListRuns:
+    def command(self, now: int, limit: int = 50, before: str | None = None) -> ListRuns:
         since = _moment(self.since)
         if self.last:
             since = now - to_ms(self.last, what="last")
@@ -86,27 +85,15 @@ def _moment(text: str) -> int | None:
     return moment_ms(at if at.tzinfo else at.replace(tzinfo=UTC), "a time")
 
 
-async def every(engine: Engine, wanted: Wanted, now: int, most: int) -> AsyncIterator[Run]:
+async def every(engine: Engine, wanted: ListRuns, most: int) -> AsyncIterator[Run]:
     """The newest ``most`` runs that are wanted, read in pages so that nobody waits for them."""
-    before: str | None = None
     left = most
     while left > 0:
-        limit = min(_READ, left)
-        found = (await engine.read(wanted.command(now, limit, before), RunList)).runs
+        page = structs.replace(wanted, limit=min(_READ, left))
+        found = (await engine.read(page, RunList)).runs
         for run in found:
             yield run
-        if len(found) < limit:
+        if len(found) < page.limit:
             return
         left -= len(found)
-        before = found[-1].id
-
-
-async def runs_of(engine: Engine, ids: Sequence[str]) -> list[Run]:
-    """Those of these runs that there are."""
-    found = []
-    for run_id in dict.fromkeys(ids):
-        try:
-            found.append((await engine.read(GetStory(run_id, limit=1), Story)).run)
-        except RunNotFound:
-            continue
-    return found
+        wanted = structs.replace(wanted, before=found[-1].id)

@@ -49,6 +49,15 @@ def require(who: Who | None, role: Role) -> Who:
     return who
 
 
+def require_person(who: Who | None, role: Role) -> Who:
+    """``who``, if they may do what takes ``role``, or are a person themselves, and no program.
+
+    For what those may do who are asked, whatever their role. Raises NotLoggedIn, NotAllowed.
+    """
+    program = who is None or (who.credential is not None and who.credential.kind == "token")
+    return require(who, role) if who is None or program else who
+
+
 def may(who: Who, role: Role) -> bool:
     """Whether they may do what takes ``role``."""
     return _ORDER.index(who.role) >= _ORDER.index(role)

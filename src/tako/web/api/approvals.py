@@ -34,6 +34,8 @@ from tako.web.api.shapes import (
     maybe_time,
     time,
 )
+from tako.web.asked import check_seen
+from tako.web.who import may
 
 State = Literal["open", "decided", "expired", "withdrawn"]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}(?![\\s\\S])")]
@@ -44,7 +46,7 @@ _YEAR = 366 * 86_400
 
 
 class ApprovalQuery(Ask, frozen=True):
-    """``mine``: only what waits for my answer, or was asked of me."""
+    """``mine``: only what waits for my answer, or was asked of me; without a role always."""
 
     state: State | Literal["all"] = "open"
     mine: bool = False
@@ -181,24 +183,26 @@ class HistoryPage(Struct, frozen=True):
 
 async def approvals(call: Call, q: ApprovalQuery) -> ApprovalPage:
     actor = call.who.actor
+    mine = q.mine or not may(call.who, Role.VIEWER)
     command = ListApprovals(
         state=None if q.state == "all" else q.state,
-        person=actor.person if q.mine else None,
-        groups=actor.groups if q.mine else (),
+        person=actor.person if mine else None,
+        groups=actor.groups if mine else (),
         workflow=q.workflow,
         run_id=q.run,
         limit=q.limit,
         after=q.cursor,
     )
     page = await call.read(command, ApprovalList)
-    return ApprovalPage([_shown(approval) for approval in page.approvals], page.next)
+    return ApprovalPage([shown(approval) for approval in page.approvals], page.next)
 
 
 async def approval(call: Call, _: Nothing) -> ApprovalOut:
-    return _shown(await _get(call))
+    return shown(await seen(call, call.id))
 
 
 async def answer(call: Call, body: NewAnswer) -> ApprovalOut:
+    await seen(call, call.id)
     command = Decide(
         decide_id=call.new_id(),
         approval_id=call.id,
@@ -208,12 +212,13 @@ async def answer(call: Call, body: NewAnswer) -> ApprovalOut:
         comment=body.comment,
         digest=body.digest,
     )
-    return _shown((await call.ask(command, Decided)).approval)
+    return shown((await call.ask(command, Decided)).approval)
 
 
 async def delegate(call: Call, body: NewDelegation) -> ApprovalOut:
+    await seen(call, call.id)
     command = Delegate(call.id, body.to, call.who.actor, body.comment)
-    return _shown((await call.ask(command, ApprovalReply)).approval)
+    return shown((await call.ask(command, ApprovalReply)).approval)
 
 
 async def remind(call: Call, _: Nothing) -> ReminderOut:
@@ -233,17 +238,19 @@ async def revoke(call: Call, body: LinksOf) -> RevokedOut:
 
 
 async def history(call: Call, q: HistoryQuery) -> HistoryPage:
-    known = (await _get(call)).id
+    known = (await seen(call, call.id)).id
     page = await call.read(ReadAudit(known, q.cursor, q.limit), AuditPage)
     more = page.rows[-1].seq if len(page.rows) == q.limit else None
     return HistoryPage([_line(row) for row in page.rows], more)
 
 
-async def _get(call: Call) -> Approval:
-    return (await call.read(GetApproval(call.id), ApprovalReply)).approval
+async def seen(call: Call, approval_id: str) -> Approval:
+    """Raises ApprovalNotFound; NotAllowed: it is not for this person to see."""
+    found = (await call.read(GetApproval(approval_id), ApprovalReply)).approval
+    return check_seen(call.people, found, call.who)
 
 
-def _shown(a: Approval) -> ApprovalOut:
+def shown(a: Approval) -> ApprovalOut:
     q = a.question
     return ApprovalOut(
         id=a.id,
@@ -304,28 +311,33 @@ ROUTES = (
     Route(
         *("GET", "/api/approvals", Role.VIEWER, approvals, ApprovalQuery, ApprovalPage),
         summary="Approvals: open ones nearest deadline first, others newest first",
+        asked=True,
     ),
     Route(
         *("GET", _ONE, Role.VIEWER, approval, Nothing, ApprovalOut),
         summary="One approval as it is now",
         refusals=(404,),
+        asked=True,
     ),
     Route(
         *("GET", f"{_ONE}/history", Role.VIEWER, history, HistoryQuery, HistoryPage),
         summary="What the audit says of it, oldest first",
         refusals=(404,),
+        asked=True,
     ),
     Route(
         *("POST", f"{_ONE}/answer", Role.APPROVER, answer, NewAnswer, ApprovalOut),
         summary="Answer it",
         refusals=_TOO_LATE,
         keyed=True,
+        asked=True,
     ),
     Route(
         *("POST", f"{_ONE}/delegate", Role.APPROVER, delegate, NewDelegation, ApprovalOut),
         summary="Let somebody else answer in my place",
         refusals=_TOO_LATE,
         keyed=True,
+        asked=True,
     ),
     Route(
         *("POST", f"{_ONE}/remind", Role.OPERATOR, remind, Nothing, ReminderOut),

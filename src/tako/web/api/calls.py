@@ -50,11 +50,12 @@ class Call:
         given: str = self.request.path_params["id"]
         return given
 
-    def new_id(self) -> str:
-        """An id for what this call does: with one `Idempotency-Key` always the same."""
+    def new_id(self, of: str = "") -> str:
+        """An id for what this call does (to ``of``): with one `Idempotency-Key` always the same."""
         if self.key is None:
             return new_id()
-        parts = self.who.actor.person, self.request.method, self.request.url.path, self.key
+        path = self.request.url.path
+        parts = self.who.actor.person, self.request.method, path, self.key, of
         return id_of(hashlib.sha256("\0".join(parts).encode()).digest())
 
     async def ask(self, command: Command, expected: type[T]) -> T:
@@ -85,7 +86,8 @@ class Route:
     """One thing the API can do.
 
     ``takes``: the query of a GET, the body of a POST. ``gives``: what it answers with ``status``.
-    ``refusals``: statuses beside those that every route has.
+    ``refusals``: statuses beside those that every route has. ``asked``: it is also for people
+    without the role, as far as they have to do with an approval; a program needs the role.
     """
 
     method: Literal["GET", "POST"]
@@ -98,3 +100,4 @@ class Route:
     refusals: tuple[int, ...] = ()
     status: int = 200
     keyed: bool = False  # an Idempotency-Key makes it happen once
+    asked: bool = False

@@ -14,7 +14,7 @@ from tako.web.api.incoming import taken
 from tako.web.api.openapi import document
 from tako.web.api.table import OPENAPI, ROUTES
 from tako.web.problems import Trouble
-from tako.web.who import require, who_of
+from tako.web.who import require, require_person, who_of
 from tako.wire import MAX_FRAME
 
 _JSON = "application/json"
@@ -23,7 +23,7 @@ _JSON = "application/json"
 class _AnyId(Convertor[str]):
     """An id of a run, which may have a slash in it, but not what follows ids in our paths."""
 
-    regex = r"(?:(?!/(?:cancel|rerun|steps|logs)$).){1,200}"
+    regex = r"(?:(?!/(?:cancel|rerun|steps|step|logs)$).){1,200}"
 
     def convert(self, value: str) -> str:
         return value
@@ -52,7 +52,8 @@ def _endpoint(path: str, of_path: list[Route]) -> starlette.routing.Route:
 
     async def answer(request: Request) -> Response:
         route = by_method["GET" if request.method == "HEAD" else request.method]
-        who = require(await who_of(request, "api"), route.role)
+        check = require_person if route.asked else require
+        who = check(await who_of(request, "api"), route.role)
         call = Call(request, who)
         given = await route.handler(call, await taken(request, route))
         return Response(_encoded(given), route.status, media_type=_JSON)

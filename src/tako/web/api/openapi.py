@@ -11,6 +11,7 @@ from tako.web.api.table import ALWAYS, OF_BODIES, ROUTES
 from tako.web.problems import JSON as PROBLEM_JSON
 from tako.web.problems import KINDS
 
+OR_ASKED = ", or to be a person who is asked"
 _REF = "#/components/schemas/{name}"
 _STATUS = {
     200: "Done",
@@ -85,7 +86,7 @@ def _operation(route: Route, shapes: dict[type, dict[str, Any]]) -> dict[str, An
     found: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,
-        "description": f"Takes the role {route.role}.",
+        "description": f"Takes the role {route.role}{OR_ASKED * route.asked}.",
         "parameters": [*_path(route), *_headers(route), *parameters(route)],
         "responses": {str(status): _response(route, status, shapes) for status in statuses(route)},
     }

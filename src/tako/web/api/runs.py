@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from tako.checks import LONGEST_ID
 from tako.commands import (
@@ -11,6 +12,7 @@ from tako.commands import (
     Changed,
     CountRuns,
     Get,
+    GetStep,
     ListLogs,
     ListRuns,
     ListSteps,
@@ -22,6 +24,7 @@ from tako.commands import (
     RunList,
     RunReply,
     StepList,
+    StepReply,
     WaitList,
     WorkflowList,
 )
@@ -53,7 +56,7 @@ _OWN = "tako."  # how the names of built-in workflows begin
 # --- what comes in
 
 
-class RunQuery(Ask, frozen=True):
+class RunFilter(Ask, frozen=True):
     """``text``: how an id begins, or what an error or a reason has in it. ``since`` and ``until``
     are about when runs came in. ``own``: with runs of tako's own workflows."""
 
@@ -64,6 +67,25 @@ class RunQuery(Ask, frozen=True):
     since: Since | None = None
     until: Since | None = None
     own: bool = False
+
+    def command(self) -> ListRuns:
+        """Raises Trouble: a time is none."""
+        return ListRuns(
+            self.state,
+            self.workflow,
+            brief=True,
+            tag=self.tag,
+            text=self.text,
+            since=_moment(self.since, "since"),
+            until=_moment(self.until, "until"),
+            own=self.own,
+        )
+
+
+class RunQuery(RunFilter, frozen=True):
+    """``text``: how an id begins, or what an error or a reason has in it. ``since`` and ``until``
+    are about when runs came in. ``own``: with runs of tako's own workflows."""
+
     limit: Limit = 50
     cursor: Cursor | None = None
 
@@ -87,6 +109,10 @@ class NewRerun(Ask, frozen=True):
     """``from_step``: this step and all that came after it run again; None: saved ones stay."""
 
     from_step: EventName | None = None
+
+
+class OneStep(Ask, frozen=True):
+    name: Annotated[str, Meta(min_length=1, max_length=600)]
 
 
 class LogQuery(Ask, frozen=True):
@@ -245,18 +271,7 @@ class WorkflowsOut(Struct, frozen=True):
 
 
 async def runs(call: Call, q: RunQuery) -> RunPage:
-    command = ListRuns(
-        q.state,
-        q.workflow,
-        q.limit,
-        q.cursor,
-        brief=True,
-        tag=q.tag,
-        text=q.text,
-        since=_moment(q.since, "since"),
-        until=_moment(q.until, "until"),
-        own=q.own,
-    )
+    command = replace(q.command(), limit=q.limit, before=q.cursor)
     found = (await call.read(command, RunList)).runs
     more = found[-1].id if len(found) == q.limit else None
     return RunPage([RunHead(**_head(run)) for run in found], more)
@@ -290,6 +305,10 @@ async def steps(call: Call, q: StepQuery) -> StepPage:
     return StepPage(
         [_step(step) for step in found.steps], [wait_out(waiter) for waiter in found.waiters], more
     )
+
+
+async def step(call: Call, q: OneStep) -> StepOut:
+    return _step((await call.read(GetStep(call.id, q.name), StepReply)).step)
 
 
 async def logs(call: Call, q: LogQuery) -> LogLines:
@@ -396,6 +415,11 @@ ROUTES = (
     Route(
         *("GET", f"{_ONE}/steps", Role.VIEWER, steps, StepQuery, StepPage),
         summary="The saved steps of a run in their order, and what it waits for",
+        refusals=(404,),
+    ),
+    Route(
+        *("GET", f"{_ONE}/step", Role.VIEWER, step, OneStep, StepOut),
+        summary="One saved step of a run",
         refusals=(404,),
     ),
     Route(

@@ -155,7 +155,7 @@ async def answer(request: Request, door: Door, approval: Approval) -> Response:
     choice = data.get(ANSWER, "")
     if not csrf.matches(request, data):
         return show(request, door, approval, 403, Sent(data, notice=STALE))
-    if choice not in door.answers:
+    if choice not in (door.answers or approval.question.options):  # none: the engine says why
         return show(request, door, approval, 422, Sent(data, notice=NO_BUTTON))
     sign = gesture(request.headers, choice, data.get(WORD, ""), proven=door.proven)
     if sign is Gesture.PROGRAM:

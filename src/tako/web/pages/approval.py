@@ -21,12 +21,13 @@ from tako.commands import (
     Show,
     Story,
 )
-from tako.errors import NotAllowed, Refused, RunNotFound
+from tako.errors import Refused, RunNotFound
 from tako.ids import new_id
 from tako.model import Approval, ApprovalState, AuditRow, Role
 from tako.people import Directory
 from tako.voting import why_not
 from tako.web import csrf
+from tako.web.asked import check_seen
 from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording
@@ -125,20 +126,7 @@ async def _done(
 
 async def visible(request: Request, who: Who, approval_id: str) -> Approval:
     """Raises ApprovalNotFound; NotAllowed, also of one that it is not for this person to see."""
-    approval = await get(request, approval_id)
-    if not may(who, Role.VIEWER) and not _concerns(people_of(request), approval, who):
-        raise NotAllowed(f"approval {approval.id} is not asked of {who.name}")
-    return approval
-
-
-def _concerns(people: Directory, approval: Approval, who: Who) -> bool:
-    """Whether somebody without a role has to do with it."""
-    person = people.canonical(who.actor.person)
-    mine = (approval.question.requester or "", *(a.person for a in approval.answers))
-    passed_on = (giver for giver, _ in approval.delegated)
-    if person in {people.canonical(name) for name in (*mine, *passed_on)}:
-        return True
-    return why_not(people, approval, person, who.actor.groups) is None
+    return check_seen(people_of(request), await get(request, approval_id), who)
 
 
 def door_of(request: Request, who: Who, approval_id: str, after: str | None = None) -> Door:

@@ -116,7 +116,7 @@ async def as_json(request: Request) -> Response:
 
 async def _exported(request: Request) -> AsyncIterator[Run]:
     wanted, _ = wanted_of(request.query_params)
-    async for run in every(engine_of(request), wanted, now_ms(), EXPORTED):
+    async for run in every(engine_of(request), wanted.command(now_ms()), EXPORTED):
         yield run
 
 

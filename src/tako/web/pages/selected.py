@@ -4,7 +4,6 @@ Each answer is a `Decide` of its own, with the id that a press on the approval's
 have: a reload, a second click and an answer given there meanwhile are one answer.
 """
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from tako.clock import now_ms
-from tako.commands import Decide, Decided
 from tako.errors import (
     AnswerRefused,
     ApprovalNotFound,
@@ -27,6 +25,7 @@ from tako.errors import (
 from tako.model import Approval
 from tako.voting import VETO
 from tako.web import csrf
+from tako.web.asked import MOST, Pick, Sent, answer_each
 from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording
@@ -44,10 +43,9 @@ from tako.web.pages.answering import (
 from tako.web.pages.approval import door_of, visible
 from tako.web.pages.framing import frame, logged_in
 from tako.web.pages.rendering import path_of, render
-from tako.web.problems import problem_of
+from tako.web.problems import Trouble, problem_of
 from tako.web.who import Who
 
-MOST = 100  # answered together
 PICK, PICKS = "pick", "picks"  # "<id>.<digest>"; all of them, with spaces between
 _ANSWERS = ("approve", VETO)
 NOT_THERE = "There is no such approval, or it is not for you to see."
@@ -85,14 +83,14 @@ async def ask_once_more(request: Request) -> Response:
     """What would be answered, and what would not and why. Nothing is sent yet."""
     who = await logged_in(request)
     given = request.query_params
-    return await _listed(request, who, given.get(ANSWER, ""), given.getlist(PICK))
+    return await _listed(request, who, given.get(ANSWER, ""), _picks(given.getlist(PICK)))
 
 
 async def answer_all(request: Request) -> Response:
     """Send the answers, and say of each what became of it."""
     who = await logged_in(request)
     data = await read(request)
-    answer, picks = data.get(ANSWER, ""), data.get(PICKS, "").split()
+    answer, picks = data.get(ANSWER, ""), _picks(data.get(PICKS, "").split())
     if not csrf.matches(request, data):
         return await _listed(request, who, answer, picks, 403, STALE)
     back = path_of(request, "/inbox")
@@ -103,9 +101,16 @@ async def answer_all(request: Request) -> Response:
         return await _listed(request, who, answer, picks, 403, PROGRAM)
     if sign is Gesture.UNKNOWN:
         return confirm(request, door, answer, f"{len(picks)} approvals", data)
-    comment = data.get(COMMENT, "").strip() or None
-    sent = (_send(request, who, answer, pick, comment) for pick in _distinct(picks))
-    results = await asyncio.gather(*sent)
+    sent = await answer_each(
+        engine_of(request),
+        who.actor,
+        picks,
+        answer,
+        data.get(COMMENT, "").strip() or None,
+        see=lambda approval_id: visible(request, who, approval_id),
+        decide_id=lambda pick: door_of(request, who, pick.id).decide_id(answer, pick.digest or ""),
+    )
+    results = [await _became(request, who, answer, one) for one in sent]
     return render(
         request,
         "selected-results.html",
@@ -115,9 +120,9 @@ async def answer_all(request: Request) -> Response:
 
 
 async def _listed(
-    request: Request, who: Who, answer: str, picks: list[str], status: int = 200, notice: str = ""
+    request: Request, who: Who, answer: str, picks: list[Pick], status: int = 200, notice: str = ""
 ) -> Response:
-    found = [await _look(request, who, answer, pick) for pick in _distinct(picks)]
+    found = [await _look(request, who, answer, pick) for pick in picks]
     context = await _context(request, who, answer, found)
     ready = [one for one in found if not one.title]
     return render(
@@ -146,19 +151,30 @@ async def _context(
     }
 
 
-def _distinct(picks: list[str]) -> list[str]:
-    return list(dict.fromkeys(picks))[:MOST]
+def _picks(texts: list[str]) -> list[Pick]:
+    """Each approval once. Raises Trouble: too many."""
+    found = {}
+    for text in texts:
+        approval_id, _, digest = text.rpartition(".")
+        found[approval_id] = Pick(approval_id, digest)
+    if len(found) > MOST:
+        raise Trouble("invalid", f"at most {MOST} approvals at one time; nothing was answered")
+    return list(found.values())
 
 
-async def _look(request: Request, who: Who, answer: str, pick: str) -> Picked:
+def _text(pick: Pick) -> str:
+    return f"{pick.id}.{pick.digest}"
+
+
+async def _look(request: Request, who: Who, answer: str, pick: Pick) -> Picked:
     """Whether it could be answered so."""
-    approval_id, _, digest = pick.rpartition(".")
+    text = _text(pick)
     try:
-        approval = await visible(request, who, approval_id)
+        approval = await visible(request, who, pick.id)
     except (ApprovalNotFound, NotAllowed):
-        return Picked(pick, approval_id, None, "Not there", NOT_THERE)
-    title, text = _obstacle(request, who, approval, answer, digest)
-    return Picked(pick, approval_id, approval, title, text)
+        return Picked(text, pick.id, None, "Not there", NOT_THERE)
+    title, said = _obstacle(request, who, approval, answer, pick.digest or "")
+    return Picked(text, pick.id, approval, title, said)
 
 
 def _obstacle(
@@ -175,36 +191,26 @@ def _obstacle(
     return ("Changed", CHANGED) if digest != approval.digest else ("", "")
 
 
-async def _send(request: Request, who: Who, answer: str, pick: str, comment: str | None) -> Picked:
-    approval_id, _, digest = pick.rpartition(".")
-    door = door_of(request, who, approval_id)
-    command = Decide(
-        door.decide_id(answer, digest),
-        approval_id,
-        answer,
-        who.actor,
-        comment=comment,
-        digest=digest,
-    )
-    try:
-        await visible(request, who, approval_id)
-        decided = await engine_of(request).ask(command, Decided)
-    except StorageError:
-        return Picked(pick, approval_id, None, "Not stored", NOT_STORED, "bad")
-    except Unavailable:
-        return Picked(pick, approval_id, None, "Not known", NO_REPLY, "note")
-    except Refused as refusal:
-        return await _refused(request, who, pick, refusal)
-    text = wording.effect(people_of(request), decided.approval, answer, who.actor)
-    return Picked(pick, approval_id, decided.approval, "Counted", text, "good")
+async def _became(request: Request, who: Who, answer: str, sent: Sent) -> Picked:
+    """What became of one answer, for people."""
+    pick, approval_id = _text(sent.pick), sent.pick.id
+    match sent.error:
+        case None:
+            assert sent.approval is not None
+            text = wording.effect(people_of(request), sent.approval, answer, who.actor)
+            return Picked(pick, approval_id, sent.approval, "Counted", text, "good")
+        case StorageError():
+            return Picked(pick, approval_id, None, "Not stored", NOT_STORED, "bad")
+        case Unavailable():
+            return Picked(pick, approval_id, None, "Not known", NO_REPLY, "note")
+    return await _refused(request, who, sent.pick, sent.error)
 
 
-async def _refused(request: Request, who: Who, pick: str, refusal: Refused) -> Picked:
-    approval_id = pick.rpartition(".")[0]
+async def _refused(request: Request, who: Who, pick: Pick, refusal: Refused) -> Picked:
     try:
-        approval = await visible(request, who, approval_id)
+        approval = await visible(request, who, pick.id)
     except (ApprovalNotFound, NotAllowed):
-        return Picked(pick, approval_id, None, "Not there", NOT_THERE, "bad")
+        return Picked(_text(pick), pick.id, None, "Not there", NOT_THERE, "bad")
     standing = wording.standing(people_of(request), approval, who.actor)
     match refusal:
         case ContentChanged():
@@ -215,4 +221,4 @@ async def _refused(request: Request, who: Who, pick: str, refusal: Refused) -> P
             title, text = standing.title, standing.text
         case _:
             title, text = "Not answered", problem_of(refusal).detail
-    return Picked(pick, approval_id, approval, title, text, "bad")
+    return Picked(_text(pick), pick.id, approval, title, text, "bad")
