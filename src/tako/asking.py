@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import msgspec
@@ -164,13 +163,8 @@ def _check_outcomes(
 
 
 def _form(form: Any, of: str) -> str:
-    try:
-        schema, is_form = _cached_form(form)
-    except TypeError as error:
-        if isinstance(error, CodecError):
-            raise
-        schema, is_form = _schema_of(form)  # not hashable
-    if not is_form:
+    schema = codec.json_schema(form)
+    if schema is None or not _has_fields(schema):
         raise CodecError(
             f"form {of} is {form!r}, which has no fields to fill in: give a dataclass, a msgspec "
             "Struct or a pydantic model"
@@ -178,17 +172,12 @@ def _form(form: Any, of: str) -> str:
     return schema
 
 
-def _schema_of(form: Any) -> tuple[str, bool]:
-    """Its JSON Schema, and whether that is one of an object with named fields."""
-    text = codec.json_schema(form)
-    whole = msgspec.json.decode(text or "{}")
-    top = whole
+def _has_fields(schema: str) -> bool:
+    """Whether it is one of an object with named fields."""
+    whole = top = msgspec.json.decode(schema)
     while "$ref" in top:
         top = whole.get("$defs", {}).get(top["$ref"].rpartition("/")[2], {})
-    return text or "", top.get("type") == "object" and "properties" in top
-
-
-_cached_form = lru_cache(maxsize=256)(_schema_of)
+    return top.get("type") == "object" and "properties" in top
 
 
 # --- of whom, and when

@@ -25,6 +25,14 @@ def json_schema(type_: Any) -> str | None:
     Raises:
         CodecError: ``type_`` is one that JSON cannot carry.
     """
+    try:
+        hash(type_)
+    except TypeError:  # an Annotated with something unhashable: works, only is not cached
+        return _json_schema(type_)
+    return _cached(type_)
+
+
+def _json_schema(type_: Any) -> str | None:
     if untyped(type_):
         return None
     try:
@@ -32,6 +40,9 @@ def json_schema(type_: Any) -> str | None:
     except Exception as error:  # annotations are the user's: evaluating them may raise anything
         raise CodecError(f"{type_name(type_)} has no JSON Schema: {error}") from error
     return msgspec.json.encode(schema).decode()  # fields in their order: people fill them in
+
+
+_cached = lru_cache(maxsize=256)(_json_schema)
 
 
 def _schema(type_: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from datetime import datetime
-from functools import lru_cache
 from random import random
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -28,7 +27,6 @@ from tako.durations import moment_ms, to_ms
 from tako.errors import (
     ApprovalTimeout,
     Bailed,
-    CodecError,
     Failed,
     LeaseLost,
     Parked,
@@ -264,7 +262,7 @@ class Pass:
         self, key: str, event: str, type_: Any, ms: int | None, default: Any
     ) -> Any:
         def wait() -> Wait:
-            run, schema = self.run, _schema(type_)
+            run, schema = self.run, codec.json_schema(type_)
             return Wait(run.id, run.lease_id, key, WAIT, event, ms, None, schema, run.attempt)
 
         record = await self._outcome(key, WAIT, wait)
@@ -481,17 +479,3 @@ Pass._run.__qualname__ = "Step.run"
 Pass._sleep.__qualname__ = "Step.sleep"
 Pass._wait_for.__qualname__ = "Step.wait_for"
 Pass._approval.__qualname__ = "Step.approval"
-
-
-def _schema(type_: Any) -> str | None:
-    if type_ is codec.UNTYPED:
-        return None
-    try:
-        return _cached_schema(type_)
-    except CodecError:
-        raise
-    except TypeError:  # not hashable
-        return codec.json_schema(type_)
-
-
-_cached_schema = lru_cache(maxsize=256)(codec.json_schema)
