@@ -23,6 +23,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from tako import approvals
+from tako.model import Approval
+
 _MARK = "TAKO_TEST_MARK"
 READY_WITHIN = 15.0  # s: a machine that also runs other things is slow, never that slow
 
@@ -289,3 +292,13 @@ async def in_state(handle: Any, state: str, timeout: float = 10.0) -> Any:
         return run if run.state == state else None
 
     return await wait_until(there, timeout, f"run {handle.id} {state}")
+
+
+async def approval_of(run_id: str, timeout: float = 15.0) -> Approval:
+    """What a run asks of people, once it does; the newest, if it has asked several times."""
+
+    async def there() -> Approval | None:
+        return next(iter(await approvals.list("all", run_id=run_id)), None)
+
+    found: Approval = await wait_until(there, timeout, f"an approval of {run_id}")
+    return found

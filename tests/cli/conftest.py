@@ -7,7 +7,8 @@ import pytest
 
 import tako
 from tako import approvals
-from tests.support import AppFixture, free_port, make_app, server
+from tako.connections import run_sync
+from tests.support import AppFixture, approval_of, free_port, make_app, server
 
 WORKFLOWS = """
     from dataclasses import dataclass
@@ -141,9 +142,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
 
 def _asked(run_id: str, question: dict[str, object]) -> str:
     tako.enqueue_sync("decide", question, run_id=run_id)
-    while not (found := approvals.list_sync(run_id=run_id)):
-        pass
-    return found[0].id
+    return run_sync(approval_of(run_id)).id
 
 
 def _until(handle: "tako.Handle[object]", state: str, attempt: int = 1) -> None:

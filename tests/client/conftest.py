@@ -7,7 +7,8 @@ import pytest
 
 import tako
 from tako import approvals
-from tests.support import AppFixture, ServerProcess, make_app, server
+from tako.connections import run_sync
+from tests.support import AppFixture, ServerProcess, approval_of, make_app, server
 
 Asking = Callable[..., tuple[tako.Handle[Any], approvals.Approval]]
 
@@ -126,9 +127,7 @@ def served(app: AppFixture, running: ServerProcess) -> Iterator[AppFixture]:
 def ask(**question: Any) -> tuple[tako.Handle[Any], approvals.Approval]:
     """A run that is parked, and what it asks."""
     handle = tako.enqueue_sync("request", {"title": "May I?", "to": ["ana", "ben"]} | question)
-    while not (page := approvals.list_sync(run_id=handle.id)):
-        assert handle.status_sync().finished_at is None, handle.status_sync()
-    return handle, page[0]
+    return handle, run_sync(approval_of(handle.id))
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from tako import approvals, links, reach
 from tako.audit import check_end, verify
 from tako.commands import AuditPage, ReadAudit
 from tests.e2e.proxy import Moment
-from tests.e2e.scene import make_scene
-from tests.e2e.test_kill_at_every_command import AT_ONCE, VICTIMS, Night, enqueued
+from tests.e2e.test_kill_at_every_command import VICTIMS, Night, enqueued, nights
 from tests.support import in_state
 
 T = TypeVar("T")
@@ -87,16 +86,5 @@ class Trip(Night):
 async def test_what_people_do_survives_a_kill_at_every_command(
     victim: str, when: str, tmp_path: Path
 ) -> None:
-    limit = asyncio.Semaphore(AT_ONCE)
-
-    async def night(number: int, label: str) -> str:
-        async with limit:
-            scene = make_scene(tmp_path / str(number), FILES)
-            try:
-                faults = await Trip(scene, victim, Moment(label, when)).play()
-            finally:
-                scene.close()
-        return "".join(f"\n{victim} {when} {label}: {fault}" for fault in faults)
-
-    told = await asyncio.gather(*(night(*each) for each in enumerate(COMMANDS)))
-    assert "".join(told) == ""
+    moments = [Moment(label, when) for label in COMMANDS]
+    assert await nights(tmp_path, FILES, Trip, victim, moments) == ""

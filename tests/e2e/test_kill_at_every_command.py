@@ -167,22 +167,29 @@ async def killed(pid: int) -> None:
     await died(pid)
 
 
+async def nights(
+    folder: Path, files: dict[str, str], kind: type[Night], victim: str, moments: list[Moment]
+) -> str:
+    """What went wrong in crashes at these moments, some of them played side by side."""
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def night(number: int, moment: Moment) -> str:
+        async with limit:
+            scene = make_scene(folder / str(number), files)
+            try:
+                faults = await kind(scene, victim, moment).play()
+            finally:
+                scene.close()
+        return "".join(f"\n{victim} {moment}: {fault}" for fault in faults)
+
+    return "".join(await asyncio.gather(*(night(*each) for each in enumerate(moments))))
+
+
 @pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_run_survives_a_kill_at_every_command(
     victim: str, when: str, tmp_path: Path
 ) -> None:
     """ "after": the server has executed the command, and nobody has heard its answer."""
-    limit = asyncio.Semaphore(AT_ONCE)
-
-    async def night(number: int, label: str) -> str:
-        async with limit:
-            scene = make_scene(tmp_path / str(number), {"workflows/order.py": WORKFLOW})
-            try:
-                faults = await Night(scene, victim, Moment(label, when)).play()
-            finally:
-                scene.close()
-        return "".join(f"\n{victim} {when} {label}: {fault}" for fault in faults)
-
-    told = await asyncio.gather(*(night(*each) for each in enumerate(COMMANDS)))
-    assert "".join(told) == ""
+    moments = [Moment(label, when) for label in COMMANDS]
+    assert await nights(tmp_path, {"workflows/order.py": WORKFLOW}, Night, victim, moments) == ""

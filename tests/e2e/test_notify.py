@@ -3,7 +3,6 @@
 import email
 import json
 import re
-import socket
 from collections.abc import Callable
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -18,8 +17,8 @@ import tako
 from tako import approvals, reach
 from tako.commands import LinkOpened, OpenLink
 from tako.model import Approval, AuditRow
-from tests.e2e.scene import Scene
-from tests.support import in_state, tako_json, wait_until
+from tests.e2e.scene import QUICK, Scene
+from tests.support import approval_of, free_port, in_state, tako_json, wait_until
 
 Start = Callable[..., Scene]
 
@@ -74,21 +73,6 @@ TELLING = """
         note(f"at last {notice.person.id}")
 """
 FILES = {"workflows/asks.py": ASKS, "telling.py": TELLING, "people.toml": PEOPLE}
-QUICK = """
-    [defaults]
-    lease = "2s"
-    cancel_grace = "500ms"
-    drain = "3s"
-
-    [groups.default]
-    idle_timeout = "1s"
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Mailbox:
@@ -125,13 +109,6 @@ def mail_toml(port: int, *, web: bool = False) -> str:
     return QUICK + f'\n[notify.mail]\nurl = "{url}"\n{doors}'
 
 
-async def asked(run: Any) -> Approval:
-    async def there() -> Approval | None:
-        return next(iter(await approvals.list(run_id=run.id)), None)
-
-    return await wait_until(there, 15.0, f"an approval of {run.id}")  # type: ignore[no-any-return]
-
-
 async def recorded(approval: Approval, kind: str, times: int = 1) -> list[AuditRow]:
     async def there() -> list[AuditRow]:
         found = [row for row in await approvals.history(approval.id) if row.kind == kind]
@@ -152,7 +129,7 @@ async def test_a_mail_that_cannot_leave_at_first_arrives_and_the_run_never_notic
     port = free_port()
     scene = start(FILES, toml=mail_toml(port, web=True))
     run = await tako.enqueue("asks", {"notify": ["mail"], "to": ["ana"]})
-    approval = await asked(run)
+    approval = await approval_of(run.id)
     (refused, *_) = await recorded(approval, "not_told")
     assert refused.person == "ana" and "127.0.0.1" in str(refused.detail)
     mailbox = Mailbox(refusals=1)
@@ -184,10 +161,10 @@ def plain(mail: EmailMessage) -> str:
 
 
 async def test_functions_are_called_once_for_each_person_also_async_ones(start: Start) -> None:
-    scene = start(FILES, toml=QUICK)
+    scene = start(FILES)
     payload = {"notify": ["tell", "tell_async"], "to": ["group:finance"], "requester": "bo"}
     run = await tako.enqueue("asks", payload)
-    approval = await asked(run)
+    approval = await approval_of(run.id)
     await recorded(approval, "told", times=4)
     await approvals.approve(approval.id, by="ana")
     assert await run.result(timeout=15) == "approve"
@@ -207,7 +184,7 @@ async def test_a_function_that_raises_is_tried_again_and_its_error_is_on_record_
 ) -> None:
     scene = start(FILES, toml=mail_toml(free_port(), web=True))
     run = await tako.enqueue("asks", {"notify": ["tell_badly"], "to": ["ana"]})
-    approval = await asked(run)
+    approval = await approval_of(run.id)
     (row, *_) = await recorded(approval, "not_told")
     assert re.search(r"OSError: cannot open http://[\w.:]+/l/\(link\)", str(row.detail))
     assert "telling:tell_badly" in str(row.detail)
@@ -225,9 +202,9 @@ async def test_a_function_that_raises_is_tried_again_and_its_error_is_on_record_
 
 
 async def test_a_function_that_kills_its_worker_takes_nothing_along(start: Start) -> None:
-    scene = start(FILES, toml=QUICK)
+    scene = start(FILES)
     run = await tako.enqueue("asks", {"notify": ["tell_deadly"], "to": ["ana", "bo"]})
-    approval = await asked(run)
+    approval = await approval_of(run.id)
     await recorded(approval, "told", times=2)
     # Whoever shared the worker that died may have been told a moment before: at least once.
     assert set(scene.notes()) == {"pass", "survived ana", "survived bo"}
@@ -239,7 +216,7 @@ async def test_a_function_that_kills_its_worker_takes_nothing_along(start: Start
 async def test_who_has_no_mail_address_cannot_be_told_and_that_is_final(start: Start) -> None:
     scene = start(FILES, toml=mail_toml(free_port()))
     run = await tako.enqueue("asks", {"notify": ["mail"], "to": ["bo"]})
-    approval = await asked(run)
+    approval = await approval_of(run.id)
     (row,) = await recorded(approval, "not_told")
     assert '"final":true' in str(row.detail) and "no mail address of bo" in str(row.detail)
     (notification,) = await wait_until(lambda: ended(scene))
@@ -255,7 +232,7 @@ async def test_nobody_is_told_of_what_is_decided_already(start: Start) -> None:
     port = free_port()
     scene = start(FILES, toml=mail_toml(port))
     run = await tako.enqueue("asks", {"notify": ["mail"], "to": ["ana"]})
-    approval = await asked(run)
+    approval = await approval_of(run.id)
     await recorded(approval, "not_told")
     await approvals.reject(approval.id, by="ana")
     mailbox = Mailbox()
@@ -274,7 +251,7 @@ async def test_a_reminder_is_a_mail_of_its_own_and_the_requester_hears_the_outco
     with smtp(mailbox, port):
         payload = {"notify": ["mail"], "to": ["ana"], "requester": "ana"}
         run = await tako.enqueue("asks", payload)
-        approval = await asked(run)
+        approval = await approval_of(run.id)
         await recorded(approval, "told")
         await approvals.remind(approval.id, by="bo")
         await recorded(approval, "told", times=2)
@@ -301,7 +278,7 @@ async def test_one_message_goes_to_all_who_read_a_shared_channel_with_the_plain_
     mailbox = Mailbox()
     with smtp(mailbox, port):
         run = await tako.enqueue("asks", {"notify": ["room", url], "to": ["group:finance"]})
-        approval = await asked(run)
+        approval = await approval_of(run.id)
         rows = await recorded(approval, "told", times=2)
     assert [to for to, _ in mailbox.mails] == [["room@example.com"]] * 2
     text = plain(mailbox.mails[0][1])
@@ -317,7 +294,7 @@ async def test_a_secret_of_a_channel_that_is_not_set_is_named(start: Start) -> N
     toml = QUICK + '\n[notify.chat]\nurl = "slack://${SLACK_TOKEN_OF_NOBODY}"\n'
     start(FILES, toml=toml)
     run = await tako.enqueue("asks", {"notify": ["chat"], "to": ["ana"]})
-    (row, *_) = await recorded(await asked(run), "not_told")
+    (row, *_) = await recorded(await approval_of(run.id), "not_told")
     assert "the environment variable SLACK_TOKEN_OF_NOBODY is not set" in str(row.detail)
 
 
@@ -328,7 +305,7 @@ async def test_without_the_library_the_record_says_what_to_install(start: Start)
     """
     start({**FILES, "workflows/missing.py": missing}, toml=mail_toml(free_port()))
     run = await tako.enqueue("asks", {"notify": ["mail"], "to": ["ana"]})
-    (row, *_) = await recorded(await asked(run), "not_told")
+    (row, *_) = await recorded(await approval_of(run.id), "not_told")
     assert "pip install 'tako[notify]'" in str(row.detail)
 
 
@@ -337,12 +314,12 @@ async def test_each_group_tells_its_own_people(start: Start) -> None:
     toml = QUICK + '\n[groups.slow]\nidle_timeout = "1s"\n'
     scene = start({**FILES, "workflows/asks.py": asks}, toml=toml)
     run = await tako.enqueue("asks", {"notify": ["tell"], "to": ["ana"]})
-    await recorded(await asked(run), "told")
+    await recorded(await approval_of(run.id), "told")
     assert [run["workflow"] for run in notifications(scene)] == ["tako.notify.slow"]
 
 
 async def test_ours_are_in_no_list_and_nobody_else_enqueues_them(start: Start) -> None:
-    scene = start(FILES, toml=QUICK)
+    scene = start(FILES)
     await (await tako.enqueue("asks", {"notify": [], "timeout": 0})).result(timeout=15)
     listed = tako_json(scene.app, "workflows")["workflows"]
     assert [workflow["name"] for workflow in listed] == ["asks"]
@@ -363,5 +340,5 @@ async def test_a_worker_that_tells_nobody_loads_nothing_for_it(start: Start) -> 
         async def loaded(payload: None, step: Step) -> list[str]:
             return [name for name in ("apprise", "holidays") if name in sys.modules]
     """
-    start({"workflows/loaded.py": loaded}, toml=QUICK)
+    start({"workflows/loaded.py": loaded})
     assert await (await tako.enqueue("loaded")).result(timeout=15) == []

@@ -8,13 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import free_port
+
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -22,7 +22,7 @@ import tako
 from tako import approvals
 from tako.connections import run_sync
 from tako.model import Approval
-from tests.support import AppFixture, accepts_tcp, free_port, server, wait_until
+from tests.support import AppFixture, accepts_tcp, approval_of, free_port, server, wait_until
 from tests.web.browser import csrf_of
 
 MOUNTS = Path(__file__).parents[2] / "examples" / "mounts"
@@ -86,13 +86,7 @@ class Host:
         with self.visitor() as ana:
             answer = ana.post(f"/refunds/{amount}")
         assert answer.status_code == 200, answer.text
-        run_id = answer.json()["run"]
-
-        async def there() -> list[Approval]:
-            return await approvals.list("all", run_id=run_id)
-
-        found: list[Approval] = run_sync(wait_until(there, what=f"an approval of {run_id}"))
-        return found[0]
+        return run_sync(approval_of(answer.json()["run"]))
 
     def mail(self, title: str, to: str) -> str:
         """The address in the mail that ``to`` got about it."""

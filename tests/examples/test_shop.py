@@ -4,9 +4,7 @@ import json
 import signal
 import smtplib
 import socket
-from collections.abc import Iterator
 from email.message import EmailMessage
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,20 +12,6 @@ import pytest
 from tests.examples.parts import Part
 
 CHARGE = {"order_id": "o-1", "amount": 900, "card": "tok_visa"}
-
-
-@pytest.fixture
-def payments(tmp_path: Path) -> Iterator[Part]:
-    part = Part("payments", tmp_path)
-    yield part
-    part.kill()
-
-
-@pytest.fixture
-def mail(tmp_path: Path) -> Iterator[Part]:
-    part = Part("mail", tmp_path)
-    yield part
-    part.kill()
 
 
 def charge(part: Part, key: str, timeout: float = 30, **changes: object) -> httpx.Response:

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.examples.parts import SHOP, Part, free_port
+from tests.examples.parts import SHOP, Part
+from tests.support import free_port
 
 GRAND = {"customer": "Nia", "email": "nia@example.org", "sku": "grand", "card": "tok_visa"}
 FORM = GRAND | {"quantity": "1", "form": "the same form"}
@@ -40,20 +41,6 @@ class Engine:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.communicate()
-
-
-@pytest.fixture
-def payments(tmp_path: Path) -> Iterator[Part]:
-    part = Part("payments", tmp_path)
-    yield part
-    part.kill()
-
-
-@pytest.fixture
-def mail(tmp_path: Path) -> Iterator[Part]:
-    part = Part("mail", tmp_path)
-    yield part
-    part.kill()
 
 
 @pytest.fixture

@@ -1,25 +1,12 @@
 """One app and one server for each module of tests; async tests run on a loop of their own."""
 
-import asyncio
-import inspect
 from collections.abc import Iterator
 
 import pytest
 
 import tako
+from tests.e2e.conftest import pytest_pyfunc_call as pytest_pyfunc_call
 from tests.e2e.scene import QUICK, Scene, make_scene
-
-LONGEST = 60.0  # s for one test: only something that hangs takes longer
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = pyfuncitem._fixtureinfo.argnames
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), LONGEST))
-    return True
 
 
 @pytest.fixture(scope="module")
