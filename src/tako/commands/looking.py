@@ -44,7 +44,8 @@ class GetStep(Message, frozen=True):
 class GetWorkflowStats(Message, frozen=True):
     """Figures of one workflow, or of all that are known. Reply: `WorkflowStats`.
 
-    ``per_day`` are the runs that came in on each of the last ``days``, of 24 h up to now.
+    ``per_day`` are the runs that came in on each of the last ``days``, of 24 h; the last one ends
+    with this hour.
     """
 
     workflow: str | None = None

@@ -1,11 +1,18 @@
 """Which runs a list shows, newest first: each kind of question goes by the index that is for it."""
 
+import re
+
+from msgspec import structs
+
 from tako.commands import ListRuns
 from tako.store.transaction import Transaction
 
-SEARCHED = 20_000  # failed and cancelled runs whose errors are looked through
+SEARCHED = 5_000  # failed runs, and as many cancelled ones, whose errors are looked through
+_TROUBLED = ("failed", "cancelled")
+_ON_THEIR_WAY = ("pending", "running")  # which are counted nowhere, and found quickly
 _HIGHEST = 2**63 - 1
 _BY_STATE = {
+    "pending": "find_pending_runs",
     "waiting": "find_waiting_runs",
     "running": "find_running_runs",
     "failed": "find_troubled_runs",
@@ -16,13 +23,21 @@ _BY_STATE = {
 def find_runs(tx: Transaction, c: ListRuns) -> list[int]:
     """Their numbers, at most ``c.limit``."""
     low, high = _range(tx, c)
-    if low > high:
+    if low > high or not _may_be(tx, c):
         return []
     if c.text is not None:
         return _by_text(tx, c, c.text, low, high)
     if c.tag is not None:
         return _numbers(tx, "find_tagged_runs", c, low, high, c.tag)
     return _numbers(tx, _statement(c), c, low, high)
+
+
+def _may_be(tx: Transaction, c: ListRuns) -> bool:
+    """Whether there is any run of this state: else all would be looked at, to find none."""
+    if c.state is None or c.state in _ON_THEIR_WAY:
+        return True
+    row = tx.db.one("runs_at_rest", c.state, c.workflow)
+    return row is not None and bool(row[0])
 
 
 def _statement(c: ListRuns) -> str:
@@ -42,9 +57,14 @@ def _numbers(
 
 def _by_text(tx: Transaction, c: ListRuns, text: str, low: int, high: int) -> list[int]:
     """Ids that begin so, then errors and reasons that have it in them."""
-    ids = _numbers(tx, "find_runs_by_id", c, low, high, text, text + "\U0010ffff")
-    told = _numbers(tx, "find_runs_by_text", c, low, high, text.lower(), SEARCHED)
-    return sorted({*ids, *told}, reverse=True)[: c.limit]
+    found = _numbers(tx, "find_runs_by_id", c, low, high, text, text + "\U0010ffff")
+    pattern = "%" + re.sub("[%_!]", r"!\g<0>", text) + "%"
+    for state in _TROUBLED if c.state is None else {c.state}.intersection(_TROUBLED):
+        row = tx.db.one("searched_upto", state, high, SEARCHED)
+        first = low if row is None else max(low, row[0] + 1)
+        of_state = structs.replace(c, state=state)
+        found += _numbers(tx, "find_runs_by_text", of_state, first, high, pattern)
+    return sorted(set(found), reverse=True)[: c.limit]
 
 
 def _range(tx: Transaction, c: ListRuns) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """What people look at, beside lists: counts, one run's story, figures, what is due."""
 
 from collections.abc import Iterable
-from itertools import pairwise
 from math import ceil
 
 from tako.commands import (
@@ -20,41 +19,27 @@ from tako.commands import (
 )
 from tako.errors import StepNotFound
 from tako.model import DueThing, Pass, RunState, StepLine, StepRecord, Waiter, WorkflowStat
+from tako.store.arrivals import per_day
 from tako.store.database import json_list
-from tako.store.finding import first_since
 from tako.store.reading import run_of
 from tako.store.refusal import Refusal, no_run
 from tako.store.transaction import Transaction
 
-_DAY = 86_400_000
 _SAMPLE = 1_000
 _MOST_PASSES = 1_000
 
 
 def count_runs(tx: Transaction, c: CountRuns) -> RunCounts:
     counts = dict.fromkeys((str(state) for state in RunState), 0)
-    if c.workflow is not None:
-        return RunCounts(counts | dict(tx.db.all("count_runs_of_workflow", c.workflow)))
-    counts["pending"] = _one(tx, "count_pending_runs")
-    counts["running"] = _one(tx, "count_running_runs")
-    counts["waiting"] = _one(tx, "count_waiting_runs")
-    counts |= dict(tx.db.all("count_troubled_runs"))
-    counts["succeeded"] = max(0, _all_runs(tx) - sum(counts.values()))
+    counts |= dict(tx.db.all("count_runs_at_rest", c.workflow))
+    counts["pending"] = _one(tx, "count_pending_runs", c.workflow)
+    counts["running"] = _one(tx, "count_running_runs", c.workflow)
     return RunCounts(counts)
 
 
 def _one(tx: Transaction, statement: str, *values: object) -> int:
     row = tx.db.one(statement, *values)
     return 0 if row is None or row[0] is None else int(row[0])
-
-
-def _all_runs(tx: Transaction) -> int:
-    """Counting all takes long, so it is remembered up to where: runs are never deleted."""
-    upto, known = tx.shared.counted
-    row = tx.db.one("count_runs_from", upto)
-    if row is not None and row[0]:
-        tx.shared.counted = (row[1], known + row[0])
-    return tx.shared.counted[1]
 
 
 def story(tx: Transaction, c: GetStory) -> Story:
@@ -84,19 +69,16 @@ def step(tx: Transaction, c: GetStep) -> StepReply:
 
 def stats(tx: Transaction, c: GetWorkflowStats) -> WorkflowStats:
     names = [row[0] for row in tx.db.all("list_workflows")] if c.workflow is None else [c.workflow]
-    starts = [tx.now - days * _DAY for days in range(c.days, 0, -1)]
-    edges = [first_since(tx, start) for start in starts] + [2**63 - 1]
-    return WorkflowStats([_stat(tx, name, edges) for name in names])
+    return WorkflowStats([_stat(tx, name, c.days) for name in names])
 
 
-def _stat(tx: Transaction, name: str, edges: list[int]) -> WorkflowStat:
-    pairs = pairwise(edges)
+def _stat(tx: Transaction, name: str, days: int) -> WorkflowStat:
     newest = tx.db.all("newest_of_workflow", name, _SAMPLE)
     ended = [row for row in newest if row[3] is not None]
     return WorkflowStat(
         name=name,
-        per_day=tuple(_one(tx, "count_runs_between", name, low, high) for low, high in pairs),
-        waiting=_one(tx, "count_waiting_of_workflow", name),
+        per_day=per_day(tx, name, days),
+        waiting=_one(tx, "runs_at_rest", "waiting", name),
         sample=len(ended),
         failed=sum(1 for row in ended if row[0] == "failed"),
         duration=_percentiles(row[3] - row[2] for row in ended if row[2] is not None),
@@ -126,7 +108,7 @@ def due(tx: Transaction, c: ListDue) -> DueList:
 def storage(tx: Transaction, _c: GetStorage) -> Storage:
     return Storage(
         *tx.db.sizes(),
-        runs=_all_runs(tx),
+        runs=sum(count_runs(tx, CountRuns()).counts.values()),
         events=_one(tx, "count_events"),
         approvals=_one(tx, "count_approvals"),
         audit=_one(tx, "audit_written"),

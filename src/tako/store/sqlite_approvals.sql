@@ -18,6 +18,10 @@ SELECT a.seq, a.id, a.run_id, a.workflow, a.name, a.state, a.question, s.schema,
        a.asked_at, a.deadline, a.outcome, a.decided_by, a.decided_at, a.channel, a.worker_group
 FROM approvals AS a LEFT JOIN schemas AS s ON s.id = a.schema_id WHERE a.seq = ?;
 
+-- name: titles_of_approvals
+SELECT seq, question ->> '$.title' FROM approvals
+WHERE seq IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR workflow = ?2);
+
 -- name: open_approval_of_step
 SELECT id FROM approvals WHERE run_id = ? AND name = ? AND state = 'open';
 

@@ -25,6 +25,20 @@ WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
   AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
 ORDER BY seq DESC LIMIT ?5;
 
+-- name: find_pending_runs
+SELECT seq FROM (
+  SELECT seq, workflow, state FROM runs INDEXED BY runs_ready
+  WHERE state = 'pending' AND run_at IS NULL AND isolated = 0
+  UNION ALL
+  SELECT seq, workflow, state FROM runs INDEXED BY runs_isolated
+  WHERE state = 'pending' AND run_at IS NULL AND isolated = 1
+  UNION ALL
+  SELECT seq, workflow, state FROM runs INDEXED BY runs_scheduled
+  WHERE state = 'pending' AND run_at IS NOT NULL)
+WHERE state = ?1 AND seq BETWEEN ?3 AND ?4
+  AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
+ORDER BY seq DESC LIMIT ?5;
+
 -- name: find_running_runs
 SELECT seq FROM runs INDEXED BY runs_running
 WHERE state = 'running' AND state = ?1 AND seq BETWEEN ?3 AND ?4
@@ -46,14 +60,16 @@ WHERE id >= ?6 AND id < ?7 AND seq BETWEEN ?3 AND ?4
 ORDER BY id DESC LIMIT ?5;
 
 -- name: find_runs_by_text
--- Among the newest ?7 of those that failed or were cancelled.
-SELECT seq FROM (
-  SELECT seq, state, workflow, error, reason FROM runs
-  WHERE state IN ('failed', 'cancelled') AND seq BETWEEN ?3 AND ?4 ORDER BY seq DESC LIMIT ?7)
-WHERE (?1 IS NULL OR state = ?1)
+SELECT seq FROM runs
+WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
   AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
-  AND (instr(lower(error), ?6) OR instr(lower(reason), ?6))
+  AND (error LIKE ?6 ESCAPE '!' OR reason LIKE ?6 ESCAPE '!')
 ORDER BY seq DESC LIMIT ?5;
+
+-- name: searched_upto
+-- The lowest number of the newest ?3 of a state.
+SELECT seq FROM runs WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq <= ?2
+ORDER BY seq DESC LIMIT 1 OFFSET ?3;
 
 -- name: runs_by_seq
 SELECT id, workflow, worker_group, state, attempt, strikes, retries, priority, created_at, run_at,
@@ -81,25 +97,25 @@ INSERT INTO run_tags (tag, seq) VALUES (?, ?) ON CONFLICT DO NOTHING;
 
 -- ---- counts -----------------------------------------------------------------------------------
 
--- name: count_runs_from
-SELECT count(*), max(seq) FROM runs WHERE seq > ?;
+-- name: count_runs_at_rest
+SELECT state, sum(runs) FROM run_counts WHERE ?1 IS NULL OR workflow = ?1 GROUP BY state;
+
+-- name: runs_at_rest
+SELECT sum(runs) FROM run_counts WHERE state = ?1 AND (?2 IS NULL OR workflow = ?2);
 
 -- name: count_pending_runs
-SELECT (SELECT count(*) FROM runs WHERE state = 'pending' AND run_at IS NULL AND isolated = 0)
-     + (SELECT count(*) FROM runs WHERE state = 'pending' AND run_at IS NULL AND isolated = 1)
-     + (SELECT count(*) FROM runs WHERE state = 'pending' AND run_at IS NOT NULL);
+SELECT (SELECT count(*) FROM runs INDEXED BY runs_ready
+        WHERE state = 'pending' AND run_at IS NULL AND isolated = 0
+          AND (?1 IS NULL OR workflow = ?1))
+     + (SELECT count(*) FROM runs INDEXED BY runs_isolated
+        WHERE state = 'pending' AND run_at IS NULL AND isolated = 1
+          AND (?1 IS NULL OR workflow = ?1))
+     + (SELECT count(*) FROM runs INDEXED BY runs_scheduled
+        WHERE state = 'pending' AND run_at IS NOT NULL AND (?1 IS NULL OR workflow = ?1));
 
 -- name: count_running_runs
-SELECT count(*) FROM runs WHERE state = 'running';
-
--- name: count_waiting_runs
-SELECT count(*) FROM runs WHERE state = 'waiting';
-
--- name: count_troubled_runs
-SELECT state, count(*) FROM runs WHERE state IN ('failed', 'cancelled') GROUP BY state;
-
--- name: count_runs_of_workflow
-SELECT state, count(*) FROM runs WHERE workflow = ? GROUP BY state;
+SELECT count(*) FROM runs INDEXED BY runs_running
+WHERE state = 'running' AND (?1 IS NULL OR workflow = ?1);
 
 -- ---- one run ----------------------------------------------------------------------------------
 
@@ -117,9 +133,6 @@ FROM steps WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?;
 
 -- name: count_runs_between
 SELECT count(*) FROM runs WHERE workflow = ? AND seq >= ? AND seq < ?;
-
--- name: count_waiting_of_workflow
-SELECT count(*) FROM runs INDEXED BY runs_waiting WHERE state = 'waiting' AND workflow = ?;
 
 -- name: newest_of_workflow
 SELECT state, created_at, started_at, finished_at FROM runs

@@ -2,15 +2,27 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import NamedTuple
 
 from tako.commands import Deliver, Effects, Push, Stop
 from tako.model import StepRecord
 from tako.people import Directory
 from tako.store.database import Database
 
-Snapshot = tuple[dict[str, str], dict[str, int], int, tuple[int, str] | None, tuple[int, int]]
+Snapshot = tuple[dict[str, str], dict[str, int], int, tuple[int, str] | None]
 
 _RESERVE = 10_000  # numbers taken from the file at a time
+
+
+class Arrived(NamedTuple):
+    """How many runs of a workflow came in, of all up to number ``upto``.
+
+    The last of the days ends at ``end``, in ms.
+    """
+
+    end: int
+    upto: int
+    per_day: tuple[int, ...]
 
 
 class Shared:
@@ -21,8 +33,8 @@ class Shared:
         self.groups: dict[str, str] = {}  # workflow -> group, as the workers last said
         self.limits: dict[str, int] = {}  # workflow -> how many runs at one time
         self.turns: dict[str, dict[str, int]] = {}  # group -> workflow -> turns: see claiming
-        self.counted: tuple[int, int] = (0, 0)  # up to which number, and how many runs there are
         self.audit_head: tuple[int, str] | None = None  # number and hash of the last row
+        self.arrived: dict[tuple[str, int], Arrived] = {}  # (workflow, days): see arrivals
         row = database.one("reserved_seqs")
         self.last_seq = self.reserved = 0 if row is None else int(row[0])
         self.read_workflows(database)
@@ -34,10 +46,11 @@ class Shared:
 
     def snapshot(self) -> Snapshot:
         """What a rolled back transaction must not have changed."""
-        return self.groups, self.limits, self.reserved, self.audit_head, self.counted
+        return self.groups, self.limits, self.reserved, self.audit_head
 
     def restore(self, snapshot: Snapshot) -> None:
-        self.groups, self.limits, self.reserved, self.audit_head, self.counted = snapshot
+        self.groups, self.limits, self.reserved, self.audit_head = snapshot
+        self.arrived.clear()
 
 
 class Transaction:

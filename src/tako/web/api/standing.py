@@ -68,9 +68,9 @@ class DueQuery(Ask, frozen=True):
 
 
 class StatOut(Struct, frozen=True):
-    """``per_day``: runs that came in, of 24 h each, the last up to now. Percentiles are [p50, p90,
-    p99] in seconds, empty without data: of the ``sample`` newest runs that have ended, of which
-    ``failed`` failed. ``delay``: from enqueue to the first start.
+    """``per_day``: runs that came in, in days of 24 h of which the last ends with this hour.
+    Percentiles are [p50, p90, p99] in seconds, empty without data: of the ``sample`` newest runs
+    that have ended, of which ``failed`` failed. ``delay``: from enqueue to the first start.
     """
 
     name: str

@@ -1,0 +1,37 @@
+"""Runs by what their errors say: what is looked through is bounded, and signs are only signs."""
+
+import pytest
+
+from tako.commands import Fail, ListRuns
+from tako.store import finding
+from tests.store.driver import Driver
+
+
+def failed(driver: Driver, message: str) -> str:
+    run = driver.start()
+    error = f'{{"type":"E","message":"{message}","traceback":""}}'
+    driver.do(Fail(run.id, run.lease_id, error))
+    return run.id
+
+
+def found(driver: Driver, text: str, **more: str) -> list[str]:
+    return [run.id for run in driver.do(ListRuns(text=text, **more)).runs]  # type: ignore[arg-type]
+
+
+def test_a_text_is_taken_as_it_is_and_in_any_case(driver: Driver) -> None:
+    percent, plain = failed(driver, "100% Sure_!"), failed(driver, "100 sure x")
+    assert found(driver, "100%") == [percent]
+    assert found(driver, "sure_!") == [percent]
+    assert found(driver, "SURE") == [plain, percent]
+    assert found(driver, "sure", state="failed") == [plain, percent]
+    assert found(driver, "sure", state="cancelled") == []
+    assert found(driver, "run-", state="failed") == [plain, percent], "ids that begin so"
+
+
+def test_only_the_newest_errors_are_looked_through_and_a_time_leads_further_back(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "SEARCHED", 2)
+    runs = [failed(driver, "declined") for _ in range(4)]
+    assert found(driver, "declined") == runs[:1:-1]
+    assert found(driver, "declined", before=runs[2]) == runs[1::-1]
