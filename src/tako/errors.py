@@ -14,6 +14,7 @@ TakoError
 |  |- PayloadRefused    |- StepNotFound   |- LeaseLost
 |  |- ApprovalNotFound  |- NotAllowed     |- AlreadyDecided | AlreadyAnswered
 |  |- ApprovalClosed    |- ContentChanged |- AnswerRefused  |- LinkRefused    |- UnknownCredential
+|  |- KeyReused
 |- ApprovalTimeout      nobody answered in time, and the handler wanted to know it so
 |- RunFailed, RunCancelled, ResultTimeout   what `Handle.result` raises
 |- StepFailed           a step failed in an earlier pass, and its own exception type is gone
@@ -145,6 +146,12 @@ class LinkRefused(Refused):
     """``detail``: why (tampered, expired, used, revoked, stranger), and what is known of it."""
 
     code = "link_refused"
+
+
+class KeyReused(Refused):
+    """An idempotency key that has been used for another request."""
+
+    code = "key_reused"
 
 
 class UnknownCredential(Refused):

@@ -1,5 +1,6 @@
 """Ids of runs, events and leases: 20 base-32 characters, ordered by time."""
 
+import hashlib
 import os
 
 from tako.clock import now_ms
@@ -13,8 +14,9 @@ def new_id() -> str:
     return _text((now_ms() << 56) | int.from_bytes(os.urandom(7), "big"))
 
 
-def id_of(digest: bytes) -> str:
-    """An id that always is the same for the same digest: its first 100 bits."""
+def same_id(*parts: str) -> str:
+    """An id that always is the same for the same texts: 100 bits of their SHA-256."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return _text(int.from_bytes(digest[:13], "big") >> 4)
 
 

@@ -19,6 +19,7 @@ from tako.commands import (
     LinkOpened,
     MintLink,
     OpenLink,
+    PruneAudit,
     RevokeLinks,
     RotateLinkKey,
 )
@@ -71,6 +72,31 @@ def answering(driver: Driver, link: LinkInfo, answer: str = "approve", **options
 
 
 # --- minting
+
+
+def test_a_request_for_a_link_that_is_sent_again_has_the_same_link(driver: Driver) -> None:
+    asked(driver)
+    first = mint(driver, link_id="mine")
+    driver.now += DAY
+    assert mint(driver, link_id="mine") == first
+    assert kinds(driver).count("linked") == 1
+    driver.do(RotateLinkKey(OPERATOR, forget=True))
+    assert driver.refused(MintLink("a1", "ana", OPERATOR, link_id="mine")) == "link_refused"
+
+
+def test_links_are_pruned_like_the_record_and_are_expired_as_before(
+    driver: Driver, tmp_path: Path
+) -> None:
+    asked(driver)
+    old, new = mint(driver, ttl=DAY), mint(driver, ttl=3 * DAY)
+    driver.now += 2 * DAY
+    assert driver.do(PruneAudit(driver.now - DAY, 100)) == Count(0), "not for long enough"
+    assert driver.do(PruneAudit(driver.now, 100)) == Count(1)
+    with closing(apsw.Connection(str(tmp_path / "runs.db"))) as outside:
+        assert list(outside.execute("SELECT id FROM links")) == [(new.id,)]
+    assert refusal(driver, old)["why"] == "expired"
+    assert refusal(driver, old, "ben")["why"] == "stranger"
+    driver.do(OpenLink(new.token))
 
 
 def test_a_link_is_of_one_person_with_all_options_until_its_time(driver: Driver) -> None:

@@ -67,6 +67,13 @@ def csrf_of(page: str) -> str:
     return found[1]
 
 
+def once_of(page: str) -> str:
+    """What makes a second click on a form of the page the same as the first."""
+    found = re.search(r'name="once" value="([^"]+)"', page)
+    assert found is not None, page
+    return found[1]
+
+
 def said(response: httpx.Response) -> str:
     """The notice on a page, or its text, as people read it."""
     found = re.search(r'role="alert"><p>(.*?)</p>', response.text)

@@ -13,7 +13,7 @@ import pytest
 from tako import approvals
 from tako.model import Actor, Approval
 from tako.passwords import hash_password
-from tests.web.browser import Visitor, csrf_of
+from tests.web.browser import Visitor, csrf_of, once_of
 from tests.web.desk import Desk, desk, is_open
 from tests.web.pressing import CLICK, SCRIPT, hidden, press, text_of
 
@@ -326,21 +326,14 @@ def test_an_operator_reminds_once_for_each_page(the_desk: Desk, visitor: Visitor
     asked = the_desk.ask(to=["cy"], notify=[])
     visitor.log_in("ana")
     page = visitor.get(page_of(asked)).text
-    remind_id = hidden_of(page, "remind_id")
     for _ in range(2):
-        data = {"csrf": csrf_of(page), "remind_id": remind_id}
+        data = {"csrf": csrf_of(page), "once": once_of(page)}
         assert visitor.http.post(f"{page_of(asked)}/remind", data=data).status_code == 303
     visitor.log_in("cy")
     page = visitor.get(page_of(asked)).text
     assert "Send a reminder" not in page
-    data = {"csrf": csrf_of(page), "remind_id": "x"}
+    data = {"csrf": csrf_of(page), "once": "x"}
     assert visitor.http.post(f"{page_of(asked)}/remind", data=data).status_code == 403
-
-
-def hidden_of(page: str, name: str) -> str:
-    found = re.search(f'name="{name}" value="([^"]*)"', page)
-    assert found is not None
-    return found[1]
 
 
 @pytest.mark.parametrize("what", ["answer", "delegate", "remind"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.web.site import Site, ask, problem, site
+from tests.web.site import Site, ask, ended, enqueue, problem, site
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,75 @@ def test_a_reminder_sent_twice_with_one_key_reminds_once(api: httpx.Client) -> N
         assert sent.json() == {"people": ["bob"]}
     rows = api.get(f"/api/approvals/{approval_id}/history").json()["rows"]
     assert sum(row["kind"] == "reminded" for row in rows) == 1
+
+
+def twice(api: httpx.Client, path: str, body: object, key: str) -> list[httpx.Response]:
+    return [api.post(path, json=body, headers={"Idempotency-Key": key}) for _ in range(2)]
+
+
+def test_a_key_with_another_body_is_refused_and_does_nothing(api: httpx.Client) -> None:
+    key = {"Idempotency-Key": "bodies"}
+    body = {"workflow": "typed", "payload": {"amount": 1, "why": "x"}}
+    run_id = api.post("/api/enqueue", json=body, headers=key).json()["run_id"]
+    other = body | {"payload": {"amount": 2}}
+    problem(api.post("/api/enqueue", json=other, headers=key), 422, "key_reused")
+    before = api.get("/api/runs", params={"workflow": "typed"}).json()["runs"]
+    assert before[0]["id"] == run_id
+    text = '{ "payload": {"why": "x", "amount": 1}, "workflow": "typed" }'
+    spelt = {"Content-Type": "application/json"} | key
+    same = api.post("/api/enqueue", content=text, headers=spelt)
+    assert (same.status_code, same.json()["run_id"]) == (201, run_id)
+
+
+def test_a_key_is_that_of_one_path(api: httpx.Client) -> None:
+    for event in ("one", "two"):
+        key = {"Idempotency-Key": "paths"}
+        run_id = enqueue(api, "wait", event)
+        assert api.post(f"/api/runs/{run_id}/cancel", headers=key).json()["changed"] is True
+
+
+def test_what_was_refused_may_be_tried_again_with_its_key(api: httpx.Client) -> None:
+    run_id, key = enqueue(api, "wait", "later"), {"Idempotency-Key": "tried"}
+    path = f"/api/runs/{run_id}/rerun"
+    problem(api.post(path, headers=key), 409, "wrong_state")
+    api.post(f"/api/runs/{run_id}/cancel")
+    assert api.post(path, headers=key).status_code == 200
+
+
+def test_two_requests_for_a_link_with_one_key_make_one_link(api: httpx.Client, here: Site) -> None:
+    path = f"/api/approvals/{ask(api, to=['bob'])}/links"
+    first, again = twice(api, path, {"person": "bob"}, "link")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert api.post(path, json={"person": "bob"}).json()["url"] != first.json()["url"]
+    token = first.json()["url"].rpartition("/")[2].encode()
+    files = here.app.db, here.app.db.with_name(f"{here.app.db.name}-wal")
+    assert not any(token in file.read_bytes() for file in files), "it is a secret"
+
+
+def test_a_run_is_rerun_once_with_one_key_though_it_has_ended_in_between(
+    api: httpx.Client,
+) -> None:
+    run_id = ended(api, enqueue(api, "fail", "x"))["id"]
+    path, key = f"/api/runs/{run_id}/rerun", {"Idempotency-Key": "again"}
+    assert api.post(path, json={}, headers=key).json() == {"state": "pending"}
+    first = ended(api, run_id)
+    assert api.post(path, json={}, headers=key).json() == {"state": "pending"}
+    assert api.get(f"/api/runs/{run_id}").json() == first
+
+
+def test_the_reply_to_a_request_that_is_sent_again_is_the_first(api: httpx.Client) -> None:
+    one, two = (enqueue(api, "wait", f"first:{n}") for n in range(2))
+    asked_id = ask(api, to=["bob"])
+    api.post(f"/api/approvals/{asked_id}/links", json={"person": "bob"})
+    requests: list[tuple[str, object]] = [
+        (f"/api/runs/{one}/cancel", {"reason": "x"}),
+        ("/api/runs/bulk", {"do": "cancel", "runs": [two]}),
+        (f"/api/approvals/{asked_id}/links/revoke", {}),
+    ]
+    for path, body in requests:
+        first, again = twice(api, path, body, "first")
+        assert (first.status_code, again.json()) == (200, first.json()), path
+    assert first.json() == {"revoked": 1}
 
 
 @pytest.mark.parametrize("key", ["", "a b", "\u00fc", "x" * 201])

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support import AppFixture, free_port, make_app, server, tako, wait_until
-from tests.web.browser import Visitor, csrf_of
+from tests.web.browser import Visitor, csrf_of, once_of
 
 WORKFLOWS = """
     from dataclasses import dataclass
@@ -190,12 +190,11 @@ def test_without_a_type_the_payload_is_json(ana: Visitor) -> None:
 
 def test_pressed_twice_one_run_is_started(ana: Visitor) -> None:
     page = ana.get("/workflows/nap").text
-    run_id = re.search(r'name="run_id" value="([^"]+)"', page)
-    assert run_id is not None
-    fields = {"csrf": csrf_of(page), "run_id": run_id[1], "json": "1", "delay": "1h"}
-    first = ana.http.post("/workflows/nap", data=fields)
-    again = ana.http.post("/workflows/nap", data=fields)
-    assert run_of(first) == run_of(again) == run_id[1]
+    fields = {"csrf": csrf_of(page), "once": once_of(page), "json": "1", "delay": "1h"}
+    first = run_of(ana.http.post("/workflows/nap", data=fields))
+    assert run_of(ana.http.post("/workflows/nap", data=fields)) == first
+    changed = run_of(ana.http.post("/workflows/nap", data=fields | {"json": "2"}))
+    assert changed != first, "who goes back and changes something starts another"
 
 
 def test_viewers_see_no_form_and_may_start_nothing(vic: Visitor) -> None:
@@ -233,9 +232,9 @@ def test_a_signal_is_sent_and_what_became_of_it_is_said(ana: Visitor) -> None:
     refused = ana.submit("/waiting", event="paid:1", payload='"no number"')
     assert refused.status_code == 422
     assert "nothing was delivered" in refused.text
-    page = ana.submit("/waiting", event="paid:1", payload="5", key="once", event_id="e-1")
+    page = ana.submit("/waiting", event="paid:1", payload="5", key="once")
     assert "The signal to paid:1 was delivered to 1 run." in text_of(page)
-    again = ana.submit("/waiting", event="paid:1", payload="5", key="once", event_id="e-2")
+    again = ana.submit("/waiting", event="paid:1", payload="5", key="once")
     assert "there was a signal to paid:1 with this key before" in text_of(again)
     assert ended(ana, run)["result"] == 5
 

@@ -14,8 +14,11 @@ from tako.commands.access import CredentialList as CredentialList
 from tako.commands.access import Grant as Grant
 from tako.commands.access import Identified as Identified
 from tako.commands.access import Identify as Identify
+from tako.commands.access import KeepReply as KeepReply
+from tako.commands.access import KeyUsed as KeyUsed
 from tako.commands.access import ListCredentials as ListCredentials
 from tako.commands.access import RevokeCredential as RevokeCredential
+from tako.commands.access import UseKey as UseKey
 from tako.commands.approvals import ApprovalList as ApprovalList
 from tako.commands.approvals import ApprovalReply as ApprovalReply
 from tako.commands.approvals import Ask as Ask
@@ -143,6 +146,8 @@ ClientCommand = (
     | Identify
     | RevokeCredential
     | ListCredentials
+    | UseKey
+    | KeepReply
     | CountRuns
     | GetStory
     | GetStep
@@ -203,6 +208,7 @@ Reply = (
     | AuditPage
     | Identified
     | CredentialList
+    | KeyUsed
     | RunCounts
     | Story
     | StepReply

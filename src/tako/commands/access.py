@@ -32,8 +32,31 @@ class ListCredentials(Message, frozen=True):
     limit: int = 500
 
 
+class UseKey(Message, frozen=True):
+    """What comes next is the request ``what`` under ``key``, for the first time or again.
+
+    Remembered for a day. Reply: `KeyUsed`. Refused: key_reused (it was another request).
+    """
+
+    key: str
+    what: str
+
+
+class KeepReply(Message, frozen=True):
+    """What was answered to the request under this key. Reply: `Ok`."""
+
+    key: str
+    reply: str
+
+
 class Identified(Message, frozen=True):
     credential: Credential
+
+
+class KeyUsed(Message, frozen=True):
+    """``reply``: what was answered before; None: nothing yet."""
+
+    reply: str | None
 
 
 class CredentialList(Message, frozen=True):

@@ -139,8 +139,9 @@ class CountApprovals(Message, frozen=True):
 class MintLink(Message, frozen=True):
     """A link for ``person``, who must be one that is asked. Reply: `Minted`.
 
-    ``answers`` empty: all options. ``ttl`` in ms; never beyond the deadline. Refused:
-    approval_not_found, not_allowed, answer_refused, approval_closed, already_decided.
+    ``answers`` empty: all options. ``ttl`` in ms; never beyond the deadline. ``link_id``: sent
+    again with the same one, it is the same link. Refused: approval_not_found, not_allowed,
+    answer_refused, approval_closed, already_decided.
     """
 
     approval_id: str
@@ -148,6 +149,7 @@ class MintLink(Message, frozen=True):
     actor: Actor
     answers: tuple[str, ...] = ()
     ttl: int = 7 * 86_400_000
+    link_id: str | None = None
 
 
 class OpenLink(Message, frozen=True):

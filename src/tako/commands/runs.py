@@ -51,12 +51,14 @@ class Cancel(Message, frozen=True):
 class Rerun(Message, frozen=True):
     """Run a failed or cancelled run again, keeping its saved steps, or those before ``from_step``.
 
-    Reply: `Changed`. Refused: run_not_found, step_not_found, wrong_state, conflict (its unique
-    key is held by another unfinished run).
+    ``rerun_id``: sent again with the same one within a day, it is done once. Reply: `Changed`.
+    Refused: run_not_found, step_not_found, wrong_state, key_reused, conflict (its unique key is
+    held by another unfinished run).
     """
 
     run_id: str
     from_step: str | None = None
+    rerun_id: str | None = None
 
 
 class Get(Message, frozen=True):

@@ -114,12 +114,18 @@ def prune(tx: Transaction, c: PruneAudit) -> Count:
     """Only a beginning goes: what remains is one chain, which begins with the hash in ``meta``.
 
     The row that says so is not worth pruning for by itself, else each pruning would cause the next.
+    With it go links that have been worthless for as long; the record has who got them.
     """
+    links = tx.db.run("prune_links", c.before, c.limit)
+    return Count(max(links, _prune_rows(tx, c)))
+
+
+def _prune_rows(tx: Transaction, c: PruneAudit) -> int:
     rows = tx.db.all("prunable_audit", c.before, c.limit)
     going = list(takewhile(lambda row: row[3], rows))
     if all(kind == "pruned" for _, kind, _, _ in going):
-        return Count(0)
+        return 0
     upto, _, hash_, _ = going[-1]
     append(tx, "pruned", detail={"upto": upto, "hash": hash_})
     tx.db.run("set_audit_base", f"{upto} {hash_}")
-    return Count(tx.db.run("prune_audit", upto))
+    return tx.db.run("prune_audit", upto)

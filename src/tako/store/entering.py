@@ -10,6 +10,7 @@ from tako.errors import (
     WrongState,
 )
 from tako.schema import validate_schema
+from tako.store import requesting
 from tako.store.closing import runs_ended
 from tako.store.database import json_list
 from tako.store.refusal import Refusal, no_run
@@ -97,6 +98,9 @@ def cancel_run(
 
 
 def rerun(tx: Transaction, c: Rerun) -> Changed:
+    what = f"rerun {c.run_id} {c.from_step}"
+    if c.rerun_id is not None and requesting.known(tx, c.rerun_id, what):
+        return Changed(True, "pending")
     state, _, _, workflow, group, timeout = _find(tx, c.run_id)
     if state not in ("failed", "cancelled"):
         raise Refusal(
@@ -112,6 +116,8 @@ def rerun(tx: Transaction, c: Rerun) -> Changed:
     expires_at = None if timeout is None else tx.now + timeout
     group = tx.shared.groups.get(workflow, group)
     tx.db.run("rerun_run", group, expires_at, c.run_id)
+    if c.rerun_id is not None:
+        requesting.remember(tx, c.rerun_id, what)
     tx.effects.ready.add(group)
     tx.effects.timed = True
     return Changed(True, "pending")

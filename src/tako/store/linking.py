@@ -53,6 +53,9 @@ class Link(NamedTuple):
 
 
 def mint(tx: Transaction, c: MintLink) -> Minted:
+    before = None if c.link_id is None else _find(tx, c.link_id)
+    if before is not None:
+        return Minted(_info(before, _token(tx, before)))  # of this request, sent again
     approval = in_time(tx, find(tx, c.approval_id)).approval
     refuse_closed(approval)
     person = tx.people.canonical(c.person)
@@ -63,7 +66,8 @@ def mint(tx: Transaction, c: MintLink) -> Minted:
         raise Refusal(Refused, f"a link that is good for {c.ttl} ms: give it a longer ttl")
     key_id, secret = _signing_key(tx)
     expires_at = min(tx.now + c.ttl, approval.deadline or tx.now + c.ttl)
-    link = Link(new_id(), approval.id, person, answers, approval.digest, key_id, tx.now, expires_at)
+    link_id = c.link_id or new_id()
+    link = Link(link_id, approval.id, person, answers, approval.digest, key_id, tx.now, expires_at)
     _insert(tx, link)
     detail = {"link": link.id, "for": person, "answers": answers, "expires_at": expires_at}
     auditing.of_approval(tx, approval, "linked", c.actor, detail)
@@ -82,6 +86,14 @@ def _answers(approval: Approval, wanted: tuple[str, ...]) -> tuple[str, ...]:
             {"field": "answers", "problem": problem},
         )
     return tuple(option for option in options if not wanted or option in wanted)
+
+
+def _token(tx: Transaction, link: Link) -> str:
+    """Refused: link_refused (its key was forgotten meanwhile)."""
+    row = tx.db.one("link_key", link.key_id)
+    if row is None or row[0] is None:
+        _refuse("revoked", "this link was made void, with all others of its time")
+    return linktokens.sign(link.body, link.key_id, row[0])
 
 
 def _insert(tx: Transaction, link: Link) -> None:
@@ -120,6 +132,9 @@ def check(tx: Transaction, token: str, now: int, person: str | None = None) -> L
     if body is None:
         _refuse("tampered", "this link is not as it was sent: open it from the message itself")
     link = _find(tx, body.link_id)
+    if link is None and body.expires_at <= now:  # it was pruned
+        parts = (body.approval_id, body.person, body.answers, body.digest, key_id, 0)
+        link = Link(body.link_id, *parts, body.expires_at)
     if link is None or link.body != body:
         _refuse("revoked", "this link is no longer known", {"approval_id": body.approval_id})
     _refuse_worthless(tx, link, now, person)

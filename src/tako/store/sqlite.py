@@ -33,6 +33,7 @@ from tako.commands import (
     Grant,
     Heartbeat,
     Identify,
+    KeepReply,
     ListApprovals,
     ListCredentials,
     ListDue,
@@ -69,6 +70,7 @@ from tako.commands import (
     Tick,
     Told,
     Unwait,
+    UseKey,
     Wait,
 )
 from tako.errors import Refused
@@ -85,6 +87,7 @@ from tako.store import (
     logs,
     looking,
     reading,
+    requesting,
     standing,
     waiting,
     working,
@@ -148,6 +151,8 @@ _HANDLERS: dict[type, Callable[[Transaction, Any], Any]] = {
     Identify: access.identify,
     RevokeCredential: access.revoke,
     ListCredentials: access.list_credentials,
+    UseKey: requesting.use_key,
+    KeepReply: requesting.keep_reply,
 }
 _IN_ONE_GO: dict[type, Callable[[Transaction, list[Any]], list[Any]]] = {
     SaveStep: working.save_steps,

@@ -37,6 +37,9 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 -- name: prune_audit
 DELETE FROM audit WHERE seq <= ?;
 
+-- name: prune_links
+DELETE FROM links WHERE id IN (SELECT id FROM links WHERE expires_at < ? LIMIT ?);
+
 -- ---- links ------------------------------------------------------------------------------------
 
 -- name: insert_link
@@ -98,3 +101,20 @@ DELETE FROM credentials WHERE expires_at <= ?;
 SELECT id, kind, person, auth, groups, scopes, name, created_at, expires_at FROM credentials
 WHERE expires_at > ?1 AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR person = ?3)
 ORDER BY created_at DESC, id DESC LIMIT ?4;
+
+-- ---- requests ---------------------------------------------------------------------------------
+
+-- name: request
+SELECT what FROM requests WHERE id = ? AND until > ?;
+
+-- name: insert_request
+INSERT INTO requests (id, what, until) VALUES (?, ?, ?);
+
+-- name: reply_to_request
+SELECT reply FROM requests WHERE id = ?;
+
+-- name: keep_reply
+UPDATE requests SET reply = ? WHERE id = ? AND reply IS NULL;
+
+-- name: forget_requests
+DELETE FROM requests WHERE until <= ?;

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from tako.commands import Cancel, Changed, Command, GetStory, ListRuns, Rerun, Story
 from tako.errors import Refused, RunNotFound, StorageError, Unavailable
+from tako.ids import same_id
 from tako.model import ENDED, Run, RunState
 from tako.web.engine import Engine
 from tako.web.runlist import every
@@ -59,22 +60,31 @@ def can(do: Deed, run: Run) -> bool:
     return run.state not in ENDED if do == "cancel" else run.state in _RERUN
 
 
-async def carry_out(engine: Engine, do: Deed, runs: Sequence[Run], reason: str) -> list[Done]:
-    """Each run by a command of its own. Once the engine does not answer, no more are sent."""
+async def carry_out(
+    engine: Engine, do: Deed, runs: Sequence[Run], reason: str, once: str = ""
+) -> list[Done]:
+    """Each run by a command of its own. Once the engine does not answer, no more are sent.
+
+    Runs that it `can` do nothing to are left. ``once``: of a request that may be sent again.
+    """
+
+    def command(run: Run) -> Command:
+        if do == "cancel":
+            return Cancel(run.id, reason)
+        return Rerun(run.id, None, same_id(once, run.id) if once else None)
+
+    able = [run for run in runs if can(do, run)]
     done: list[Done] = []
-    for at in range(0, len(runs), _AT_ONCE):
-        part = runs[at : at + _AT_ONCE]
+    for at in range(0, len(able), _AT_ONCE):
+        part = able[at : at + _AT_ONCE]
         if any(one.outcome == "unknown" for one in done):
             done += [Done(run.id, "unknown", run.state, "it was not sent") for run in part]
         else:
-            done += await asyncio.gather(*[_do(engine, do, run, reason) for run in part])
-    return done
+            done += await asyncio.gather(*[_do(engine, run, command(run)) for run in part])
+    return done + [Done(run.id, "left", run.state) for run in runs if not can(do, run)]
 
 
-async def _do(engine: Engine, do: Deed, run: Run, reason: str) -> Done:
-    if not can(do, run):
-        return Done(run.id, "left", run.state)
-    command: Command = Cancel(run.id, reason) if do == "cancel" else Rerun(run.id)
+async def _do(engine: Engine, run: Run, command: Command) -> Done:
     try:
         reply = await engine.ask(command, Changed)
     except Refused as refusal:

@@ -47,6 +47,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "invalid": (422, "The request cannot be used"),
     "answer_refused": (422, "The answer cannot be used"),
     "payload_refused": (422, "The payload cannot be used"),
+    "key_reused": (422, "The key was used for another request"),
     "too_many": (429, "Too many tries"),
     "internal": (500, "Something went wrong here"),
     "storage": (503, "The store cannot be used"),

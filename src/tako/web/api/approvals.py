@@ -228,7 +228,8 @@ async def remind(call: Call, _: Nothing) -> ReminderOut:
 
 async def mint(call: Call, body: NewLink) -> LinkOut:
     ttl = call.config.approvals.link_ttl.ms if body.ttl is None else round(body.ttl * 1000)
-    command = MintLink(call.id, body.person, call.who.actor, body.answers, ttl)
+    by = call.who.actor
+    command = MintLink(call.id, body.person, by, body.answers, ttl, call.new_id())
     return _link((await call.ask(command, Minted)).link)
 
 
@@ -350,6 +351,8 @@ ROUTES = (
         summary="Make a link for one person who is asked",
         refusals=_TOO_LATE,
         status=201,
+        keyed=True,
+        secret=True,
     ),
     Route(
         *("POST", f"{_ONE}/links/revoke", Role.OPERATOR, revoke, LinksOf, RevokedOut),

@@ -10,9 +10,9 @@ import msgspec
 from starlette.requests import Request
 
 from tako import codec
-from tako.commands import Command
+from tako.commands import Command, KeepReply, KeyUsed, Ok, UseKey
 from tako.errors import ProtocolError
-from tako.ids import id_of, new_id
+from tako.ids import new_id, same_id
 from tako.model import Role
 from tako.web.engine import config_of, engine_of, people_of
 from tako.web.problems import Trouble
@@ -37,6 +37,7 @@ class Call:
         self.config = config_of(request)
         self.people = people_of(request)
         self.key = request.headers.get(KEY_HEADER)
+        self._what = ""
         if self.key is not None and not _KEY.fullmatch(self.key):
             raise Trouble(
                 "bad_request",
@@ -55,8 +56,27 @@ class Call:
         if self.key is None:
             return new_id()
         path = self.request.url.path
-        parts = self.who.actor.person, self.request.method, path, self.key, of
-        return id_of(hashlib.sha256("\0".join(parts).encode()).digest())
+        return same_id(self.who.actor.person, path, self.key, self._what, of)
+
+    async def before(self, taken: msgspec.Struct) -> str | None:
+        """What was answered to this request before, if it has a key; None: nothing.
+
+        Raises Refused: the key was used for another. Should an answer have been lost, what has been
+        done is found again by its ids, see `new_id`.
+        """
+        if self.key is None:
+            return None
+        encoded = msgspec.json.encode(taken, order="deterministic")
+        self._what = hashlib.sha256(encoded).hexdigest()
+        return (await self.ask(UseKey(self._kept_as(), self._what), KeyUsed)).reply
+
+    async def keep(self, reply: bytes) -> None:
+        """For `before`."""
+        if self.key is not None:
+            await self.ask(KeepReply(self._kept_as(), reply.decode()), Ok)
+
+    def _kept_as(self) -> str:
+        return same_id(self.who.actor.person, self.request.url.path, self.key or "")
 
     async def ask(self, command: Command, expected: type[T]) -> T:
         """Raises the errors of `Engine.ask`, and Trouble: the answer is too large to be sent."""
@@ -100,4 +120,5 @@ class Route:
     refusals: tuple[int, ...] = ()
     status: int = 200
     keyed: bool = False  # an Idempotency-Key makes it happen once
+    secret: bool = False  # what it gives is kept nowhere
     asked: bool = False

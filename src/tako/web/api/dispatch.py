@@ -55,11 +55,23 @@ def _endpoint(path: str, of_path: list[Route]) -> starlette.routing.Route:
         check = require_person if route.asked else require
         who = check(await who_of(request, "api"), route.role)
         call = Call(request, who)
-        given = await route.handler(call, await taken(request, route))
-        return Response(_encoded(given), route.status, media_type=_JSON)
+        return Response(await _handled(route, call), route.status, media_type=_JSON)
 
     pattern = path.replace("/runs/{id}", "/runs/{id:any_id}")
     return starlette.routing.Route(pattern, answer, methods=list(by_method))
+
+
+async def _handled(route: Route, call: Call) -> bytes | str:
+    """What is answered. Of what was refused nothing is kept: it may be tried again."""
+    sent = await taken(call.request, route)
+    if not route.keyed:
+        return _encoded(await route.handler(call, sent))
+    if (before := await call.before(sent)) is not None:
+        return before
+    given = _encoded(await route.handler(call, sent))
+    if not route.secret:
+        await call.keep(given)
+    return given
 
 
 def _encoded(given: msgspec.Struct) -> bytes:

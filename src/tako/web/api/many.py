@@ -92,7 +92,8 @@ async def many_runs(call: Call, body: ManyRuns) -> ManyRunsOut:
     if body.dry_run:
         found = [_would(body.do, run) for run in chosen.runs]
     else:
-        done = await bulk.carry_out(engine, body.do, chosen.runs, body.reason)
+        once = call.new_id()
+        done = await bulk.carry_out(engine, body.do, chosen.runs, body.reason, once)
         found = [RunDone(d.run_id, d.outcome, cast("State", d.state), d.problem) for d in done]
     found += [RunDone(run_id, "missing") for run_id in chosen.missing]
     return ManyRunsOut(found, sum(one.outcome == "done" for one in found), chosen.more)

@@ -323,7 +323,7 @@ async def cancel(call: Call, body: NewCancel) -> CancelOut:
 
 
 async def rerun(call: Call, body: NewRerun) -> RerunOut:
-    reply = await call.ask(Rerun(call.id, body.from_step), Changed)
+    reply = await call.ask(Rerun(call.id, body.from_step, call.new_id()), Changed)
     return RerunOut(reply.state)  # type: ignore[arg-type]  # one of RunState
 
 
@@ -437,6 +437,7 @@ ROUTES = (
         *("POST", f"{_ONE}/rerun", Role.OPERATOR, rerun, NewRerun, RerunOut),
         summary="Run a failed or cancelled run again",
         refusals=(404, 409),
+        keyed=True,
     ),
     Route(
         *("GET", "/api/workflows", Role.VIEWER, workflows, Nothing, WorkflowsOut),

@@ -2,7 +2,6 @@
 
 from urllib.parse import quote
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -12,19 +11,17 @@ from tako.commands import (
     Changed,
     GetStory,
     Rerun,
-    Signal,
-    Signalled,
     Story,
 )
 from tako.errors import Refused, StepNotFound
-from tako.ids import new_id
 from tako.model import Role, StepLine
 from tako.web import csrf
-from tako.web.engine import config_of, engine_of
-from tako.web.pages.answering import read
+from tako.web.engine import engine_of
+from tako.web.pages.answering import once, read
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of
 from tako.web.pages.run import show
+from tako.web.pages.waiting import checked, send
 from tako.web.problems import problem_of
 
 STALE = "The page had been open for too long. Nothing was done; please try once more."
@@ -66,23 +63,20 @@ async def _do(request: Request, data: dict[str, str]) -> str:
             reply = await engine.ask(Cancel(run_id, reason), Changed)
             return "" if reply.changed else f"It had ended before, as {reply.state}."
         case "rerun":
-            await engine.ask(Rerun(run_id, data.get("step") or None), Changed)
+            step = data.get("step", "")
+            rerun_id = once(data, run_id, step)
+            await engine.ask(Rerun(run_id, step or None, rerun_id), Changed)
             return ""
         case "signal":
-            return await _signal(request, data.get("event", ""), data.get("payload", ""))
+            return await _signal(request, data)
     return "Nothing was done, because no button was pressed."
 
 
-async def _signal(request: Request, event: str, payload: str) -> str:
-    text = payload.strip() or "null"
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        return f"Nothing was sent: the payload is not JSON ({error}). A text needs quotes."
-    if not event:
-        return "Nothing was sent: choose what it waits for."
-    ttl = config_of(request).defaults.signal_ttl.ms
-    await engine_of(request).ask(Signal(new_id(), event, text, ttl=ttl), Signalled)
+async def _signal(request: Request, data: dict[str, str]) -> str:
+    payload, errors = checked(request, data)
+    for problem in errors.values():
+        return f"Nothing was sent. {problem}"
+    await send(request, data, payload)
     return ""
 
 

@@ -25,6 +25,7 @@ from tako.errors import (
     StorageError,
     Unavailable,
 )
+from tako.ids import new_id, same_id
 from tako.markdown import to_html
 from tako.model import Actor, Approval
 from tako.schema import find_problem
@@ -33,7 +34,7 @@ from tako.web import csrf, forms
 from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording
-from tako.web.pages.rendering import render
+from tako.web.pages.rendering import ONCE, render
 from tako.web.problems import problem_of
 from tako.web.who import Who
 
@@ -100,6 +101,15 @@ async def read(request: Request) -> dict[str, str]:
     """The fields of a form; files are not taken. Raises HTTPException."""
     async with request.form(max_files=0, max_fields=_MOST_FIELDS) as given:
         return {name: value for name, value in given.items() if isinstance(value, str)}
+
+
+def once(data: Mapping[str, str], *content: str) -> str:
+    """An id for what a form does, the same when it is sent again with the same in it.
+
+    So a second click and a reload do nothing more, and going back to send something else does.
+    """
+    given = data.get(ONCE)
+    return same_id(given, *content) if given else new_id()
 
 
 # --- showing
@@ -169,7 +179,7 @@ def confirm(
     request: Request, door: Door, word: str, title: str, data: Mapping[str, str]
 ) -> Response:
     """The second page: the same form, hidden, and a word that a person has to type."""
-    hidden = {name: text for name, text in data.items() if name not in (csrf.FIELD, WORD)}
+    hidden = {name: text for name, text in data.items() if name not in (csrf.FIELD, ONCE, WORD)}
     return render(
         request,
         "confirm.html",

@@ -22,7 +22,6 @@ from tako.commands import (
     Story,
 )
 from tako.errors import Refused, RunNotFound
-from tako.ids import new_id
 from tako.model import Approval, ApprovalState, AuditRow, Role
 from tako.people import Directory
 from tako.voting import why_not
@@ -31,7 +30,7 @@ from tako.web.asked import check_seen
 from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording
-from tako.web.pages.answering import Door, Sent, answer, confirm, get, read, show
+from tako.web.pages.answering import Door, Sent, answer, confirm, get, once, read, show
 from tako.web.pages.framing import frame, logged_in
 from tako.web.pages.rendering import fragment, path_of, render
 from tako.web.problems import problem_of
@@ -102,7 +101,7 @@ async def remind(request: Request) -> Response:
     data = await read(request)
     if not csrf.matches(request, data):
         return show(request, door, approval, 403, Sent(notice=STALE))
-    command = Remind(approval.id, who.actor, data.get("remind_id") or new_id())
+    command = Remind(approval.id, who.actor, once(data, approval.id))
     return await _done(request, door, approval, command, Reminded)
 
 
@@ -157,7 +156,6 @@ async def _door(request: Request, who: Who, approval: Approval) -> Door:
         "old": False,
         "may_remind": is_open and may(who, Role.OPERATOR),
         "may_view": may(who, Role.VIEWER),
-        "remind_id": new_id(),
     }
     door = door_of(request, who, approval.id, _back(request, approval))
     return replace(door, answers=approval.question.options if mine else (), extra=extra)

@@ -11,11 +11,13 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from tako.ids import new_id
 from tako.web import csrf
 from tako.web.forms import label_of
 from tako.web.jsonview import view
 from tako.web.times import rfc3339
 
+ONCE = "once"  # the field of every form that makes two of it one
 HERE = Path(__file__).parent.parent
 STATIC = HERE / "static"
 
@@ -62,9 +64,9 @@ def path_of(request: Request, path: str) -> str:
 
 
 def csrf_field(request: Request) -> Markup:
-    """The hidden field of every form that posts."""
-    return Markup('<input type="hidden" name="{}" value="{}">').format(
-        csrf.FIELD, csrf.token_of(request)
+    """The hidden fields of every form that posts: whose it is, and an id, see `answering.once`."""
+    return Markup('<input type="hidden" name="{}" value="{}">' * 2).format(
+        csrf.FIELD, csrf.token_of(request), ONCE, new_id()
     )
 
 

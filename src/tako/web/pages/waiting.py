@@ -28,12 +28,11 @@ from tako.commands import (
     WaiterPage,
 )
 from tako.errors import Refused
-from tako.ids import new_id
 from tako.model import Role
 from tako.web import csrf
 from tako.web.api.standing import due_cursor, due_text, mail_cursor, mail_text
 from tako.web.engine import Engine, config_of, engine_of
-from tako.web.pages.answering import read
+from tako.web.pages.answering import once, read
 from tako.web.pages.framing import logged_in, page
 from tako.web.who import Who
 
@@ -84,7 +83,6 @@ async def _show(
             "data": data or {"event": of or text},
             "errors": errors or {},
             "said": said,
-            "event_id": (data or {}).get("event_id") if errors else new_id(),
         }
 
     return await page(request, who, "waiting.html", status, load=load, live="waiting", shared=True)
@@ -127,24 +125,31 @@ async def signal(request: Request) -> Response:
     data = await read(request)
     if not csrf.matches(request, data):
         return await _show(request, who, 403, data=data, errors={"": STALE})
-    payload, errors = _checked(request, data)
+    payload, errors = checked(request, data)
     if errors:
         return await _show(request, who, 422, data=data, errors=errors)
-    command = Signal(
-        event_id=data.get("event_id") or new_id(),
-        event=data["event"].strip(),
-        payload=payload,
-        key=data.get("key", "").strip() or None,
-        ttl=config_of(request).defaults.signal_ttl.ms,
-    )
     try:
-        reply = await engine_of(request).ask(command, Signalled)
+        reply = await send(request, data, payload)
     except Refused as refusal:
         return await _show(request, who, 422, data=data, errors={"payload": str(refusal)})
-    return await _show(request, who, said=told(command.event, reply))
+    return await _show(request, who, said=told(data["event"].strip(), reply))
 
 
-def _checked(request: Request, data: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+async def send(request: Request, data: Mapping[str, str], payload: str) -> Signalled:
+    """What was `checked`. Raises what the engine says to it."""
+    event, key = data["event"].strip(), data.get("key", "").strip()
+    command = Signal(
+        event_id=once(data, event, key, payload),
+        event=event,
+        payload=payload,
+        key=key or None,
+        ttl=config_of(request).defaults.signal_ttl.ms,
+    )
+    return await engine_of(request).ask(command, Signalled)
+
+
+def checked(request: Request, data: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The payload as JSON, and what of the form is wrong, by field."""
     errors: dict[str, str] = {}
     event, key = data.get("event", "").strip(), data.get("key", "").strip()
     if not 0 < len(event) <= LONGEST_EVENT or UNPRINTABLE.search(event):
@@ -157,6 +162,8 @@ def _checked(request: Request, data: Mapping[str, str]) -> tuple[str, dict[str, 
         msgspec.json.decode(text)
     except (msgspec.DecodeError, ValueError) as error:
         errors["payload"] = f"This is not JSON: {error}"
+    except RecursionError:
+        errors["payload"] = "This is nested too deeply."
     if len(text.encode()) > limit:
         errors["payload"] = f"At most {limit:,} bytes are possible."
     return text, errors

@@ -24,12 +24,11 @@ from tako.commands import (
 )
 from tako.durations import to_ms
 from tako.errors import PayloadRefused, TakoError, Unavailable
-from tako.ids import new_id
 from tako.model import BrokenModule, Role, WorkflowInfo, WorkflowStat
 from tako.schema import find_problem
 from tako.web import charts, csrf, forms
 from tako.web.engine import config_of, engine_of
-from tako.web.pages.answering import read
+from tako.web.pages.answering import once, read
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of
 from tako.web.problems import Trouble
@@ -101,7 +100,6 @@ async def _show(
             "form": form,
             "data": (forms.texts(form) if form else {}) if data is None else data,
             "errors": errors or {},
-            "run_id": new_id() if data is None else data.get("run_id") or new_id(),
             "focus": next(iter(errors or {}), ""),
         }
 
@@ -145,7 +143,8 @@ async def start(request: Request) -> Response:
         errors = forms.errors_at(form, *wrong, parsed.missing)
     if errors:
         return await _show(request, who, 422, data, errors)
-    command = Enqueue(data.get("run_id") or new_id(), name, payload.decode(), **options)
+    run_id = once(data, name, payload.decode(), repr(options))
+    command = Enqueue(run_id, name, payload.decode(), **options)
     try:
         reply = await engine_of(request).ask(command, Enqueued)
     except PayloadRefused as refusal:  # by a newer type than the one that was read here
@@ -159,6 +158,8 @@ def _raw(data: Mapping[str, str]) -> forms.Parsed:
         return forms.Parsed(msgspec.json.decode(text), {}, ())
     except (msgspec.DecodeError, ValueError) as error:
         return forms.Parsed(None, {"json": f"This is not JSON: {error}"}, ())
+    except RecursionError:
+        return forms.Parsed(None, {"json": "This is nested too deeply."}, ())
 
 
 def _options(data: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -171,7 +172,7 @@ def _options(data: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         try:
             given = float(delay) if delay.replace(".", "", 1).isdecimal() else delay
             options["delay"] = to_ms(given, what="delay")
-        except (TypeError, ValueError, TakoError) as error:
+        except (TypeError, ValueError, OverflowError, TakoError) as error:
             errors["delay"] = str(error)
     if len(key) > LONGEST_KEY:
         errors["unique_key"] = f"At most {LONGEST_KEY} characters are possible."
