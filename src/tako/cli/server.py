@@ -23,12 +23,18 @@ def server(
     from tako.server.zygote import start
 
     zygote = start()  # first of all: workers are forked from what is loaded by now
-    from tako.cli.logs import log_to_stderr
     from tako.config import find_app, load_app
     from tako.server import serve
 
-    log_to_stderr()
+    _log_to_stderr()
     serve([load_app(folder) for folder in apps or [find_app()]], zygote=zygote, on_ready=_ready)
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # not each request to an OIDC provider
 
 
 def _ready() -> None:

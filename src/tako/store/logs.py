@@ -20,7 +20,8 @@ def log(tx: Transaction, c: Log) -> Ok:
     for line in (line for line in c.lines if line.seq not in kept):
         count, size = count + 1, size + len(line.message.encode())
         if count > LOG_LINES or size > LOG_BYTES:
-            text = f"More was logged: of one run {LOG_LINES:,} lines and 256 KiB are kept."
+            most = f"{LOG_LINES:,} lines and {LOG_BYTES // 1024} KiB"
+            text = f"More was logged: of one run {most} are kept."
             _insert(tx, c.run_id, LogLine(_LAST, line.at, "WARNING", text, line.attempt))
             break
         _insert(tx, c.run_id, line)
