@@ -18,6 +18,7 @@ _log = logging.getLogger("tako.server")
 
 _REPORT_WITHIN = 0.05  # s in which the exit of a worker whose connection dropped is known
 _SURELY_WITHIN = 5.0  # s for that report when the process has ended already
+_BACK_WITHIN = 1.0  # s in which a worker that lives connects again, also on a busy machine
 _ENDS = 100  # exits that are remembered until the connection has dropped too
 _SLOW = 30.0  # s after which a worker should have loaded its modules
 _SOLO_IDLE = 1.0  # s
@@ -93,17 +94,21 @@ class Fleet:
         self._on_exit(process, how)
 
     async def cause_of_death(self, worker_id: str, pid: int) -> str:
-        """Why the connection of a worker dropped; its exit is reported just before or after."""
+        """Why the connection of a worker dropped; its exit is reported just before or after.
+
+        One that lives has a moment to come back before it loses what it executes.
+        """
         if worker_id in self._ends:
             return self._ends[worker_id]
         process = self.processes.get(worker_id)
         if process is not None:
             await asyncio.wait([process.ended], timeout=_REPORT_WITHIN)
-            if not process.ended.done() and not is_running(pid):
-                await asyncio.wait([process.ended], timeout=_SURELY_WITHIN)
+            if not process.ended.done():
+                patience = _BACK_WITHIN if is_running(pid) else _SURELY_WITHIN
+                await asyncio.wait([process.ended], timeout=patience)
             return process.ended.result() if process.ended.done() else "its connection broke"
         try:
-            await asyncio.wait_for(gone(pid), _REPORT_WITHIN)
+            await asyncio.wait_for(gone(pid), _BACK_WITHIN)
         except TimeoutError:
             return "its connection broke"
         return "its process is gone"
