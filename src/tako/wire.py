@@ -177,6 +177,11 @@ class Link:
             self._fail_all(Unavailable(f"the connection to {self.path} was closed"))
 
     @property
+    def connected(self) -> bool:
+        """Whether somebody is there who will answer, be it slowly."""
+        return self._ready
+
+    @property
     def closed(self) -> bool:
         return self._closed
 
@@ -290,6 +295,7 @@ class Link:
         for _, future in pending.values():
             if not future.done():
                 future.set_exception(error)
+                future.exception()  # who has stopped listening need not hear of it
 
 
 def _unavailable(path: "Path", error: Exception) -> Unavailable:

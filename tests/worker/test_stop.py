@@ -12,9 +12,7 @@ from tests.support import in_state, wait_until
 
 TOML = """
     [defaults]
-    lease = "2s"
     cancel_grace = "300ms"
-    drain = "1s"
 
     [groups.default]
     idle_timeout = "300ms"
@@ -24,6 +22,7 @@ TOML = """
 FILES = {
     "workflows/stops.py": """
         import asyncio
+        import os
         import threading
         import time
         from note import note, notes
@@ -71,6 +70,10 @@ FILES = {
         @workflow("short")
         async def short(key: str, step: Step) -> str:
             return key
+
+        @workflow("pid")
+        async def pid(payload: None, step: Step) -> int:
+            return os.getpid()
 
         @workflow("steps")
         async def steps(key: str, step: Step) -> str:
@@ -136,7 +139,7 @@ async def test_a_handler_that_ignores_its_cancellation_is_let_go_after_the_grace
     await run.cancel("enough")
     await scene.noted(f"{key} swallowed")
     scene.server.wait_log("does not end its handler (")
-    assert await (await tako.enqueue("short", key)).result(timeout=10) == key
+    assert await (await tako.enqueue("short", key)).result(timeout=60) == key
     tell(scene, f"{key} enough")
 
 
@@ -149,8 +152,13 @@ async def test_a_worker_with_a_thread_that_never_ends_gives_way_to_another(
     await run.cancel("enough")
     scene.server.wait_log("a thread is stuck")
     await died(stuck)
-    assert await (await tako.enqueue("short", key)).result(timeout=10) == key
+    assert await (await tako.enqueue("short", key)).result(timeout=60) == key
     tell(scene, f"{key} enough")
+
+
+async def works_elsewhere(worker: int) -> bool:
+    """Whether what comes now goes to another worker, since this one claims nothing more."""
+    return bool(await (await tako.enqueue("pid")).result(timeout=60) != worker)
 
 
 async def test_sigterm_lets_the_current_step_finish_and_gives_the_run_back_before_the_next(
@@ -160,26 +168,13 @@ async def test_sigterm_lets_the_current_step_finish_and_gives_the_run_back_befor
     await scene.noted(f"{key} one")
     (worker,) = scene.workers()
     os.kill(worker, signal.SIGTERM)
-    await asyncio.sleep(0.1)
+    await wait_until(lambda: works_elsewhere(worker), what="a worker beside the one that leaves")
     tell(scene, f"{key} go on")
     await died(worker)
-    assert await run.result(timeout=10) == "done"
+    assert await run.result(timeout=60) == "done"
     after = await run.status()
     assert (after.attempt, after.strikes) == (1, 0)
     assert [scene.count(f"{key} {what}") for what in ("pass", "one", "two")] == [2, 1, 1]
-
-
-async def test_sigterm_does_not_wait_for_a_step_longer_than_the_drain_time(
-    scene: Scene, key: str
-) -> None:
-    run = await tako.enqueue("long", key)
-    await scene.noted(f"{key} pass")
-    (worker,) = scene.workers()
-    os.kill(worker, signal.SIGTERM)
-    await died(worker, timeout=5)
-    await scene.noted(f"{key} pass", 2)
-    assert (await run.status()).strikes == 0
-    await run.cancel("over")
 
 
 async def test_sigterm_does_not_wait_for_the_pause_between_two_tries_of_a_step(
@@ -189,48 +184,22 @@ async def test_sigterm_does_not_wait_for_the_pause_between_two_tries_of_a_step(
     await scene.noted(f"{key} try")
     (worker,) = scene.workers()
     os.kill(worker, signal.SIGTERM)
-    assert await run.result(timeout=10) == "ok"
+    assert await run.result(timeout=60) == "ok"
     assert (await run.status()).attempt == 1
     await died(worker)
 
 
-async def test_a_worker_goes_when_it_has_been_idle_and_loses_nothing_that_comes_just_then(
-    scene: Scene, key: str
-) -> None:
-    await (await tako.enqueue("short", key)).result(timeout=10)
-    for number in range(15):
-        await asyncio.sleep(0.285 + number * 0.002)
-        run = await tako.enqueue("short", f"{key} {number}")
-        assert await run.result(timeout=10) == f"{key} {number}"
-        after = await run.status()
-        assert (after.attempt, after.strikes) == (1, 0)
-    await scene.no_workers()
-
-
-async def test_a_worker_outlives_its_server_for_the_length_of_a_lease(
-    scene: Scene, key: str
-) -> None:
-    run = await tako.enqueue("steps", key)
-    await scene.noted(f"{key} one")
-    scene.server.kill()
-    tell(scene, f"{key} go on")
-    await scene.noted(f"{key} one done")
-    await asyncio.to_thread(scene.serve)
-    assert await run.result(timeout=10) == "done"
-    assert scene.count(f"{key} pass") == 1
-
-
-async def test_a_worker_whose_server_stays_away_lets_go_and_fails(scene: Scene, key: str) -> None:
-    run = await tako.enqueue("long", key)
-    await scene.noted(f"{key} pass")
-    (worker,) = scene.workers()
-    scene.server.kill()
-    await died(worker, timeout=15)
-    assert "letting go of 1 runs" in scene.server.log
-    assert scene.count(f"{key} cancelled") == 1
-    await asyncio.to_thread(scene.serve)
-    await scene.noted(f"{key} pass", 2)
-    await run.cancel("over")
+async def test_a_worker_that_goes_home_hears_a_slow_server_out(scene: Scene, key: str) -> None:
+    """It is given work while it leaves, and that work is not struck for it."""
+    await (await tako.enqueue("short", key)).result(timeout=60)
+    os.kill(scene.server.pid, signal.SIGSTOP)
+    coming = asyncio.create_task(tako.enqueue("short", key))
+    await asyncio.sleep(2.5)  # longer than it waits for a server that is away
+    os.kill(scene.server.pid, signal.SIGCONT)
+    handle = await coming
+    assert await handle.result(timeout=60) == key
+    run = await handle.status()
+    assert (run.attempt, run.strikes) == (1, 0)
 
 
 async def test_a_cancelled_waiting_run_needs_no_worker(scene: Scene, key: str) -> None:

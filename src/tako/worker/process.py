@@ -321,7 +321,7 @@ class Worker:
         goodbye = self._link.request(Claim(limit=0, solo=self._settings.solo))
         if not self._passes:  # nothing is at stake: a server that is away is not waited for
             await asyncio.wait([goodbye], timeout=_GOODBYE)
-            if not goodbye.done():
+            if not goodbye.done() and not self._link.connected:
                 self._finish(EXIT_GONE)
                 return
         try:
