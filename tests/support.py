@@ -14,7 +14,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -27,7 +27,7 @@ from tako import approvals
 from tako.model import Approval
 
 _MARK = "TAKO_TEST_MARK"
-READY_WITHIN = 15.0  # s: a machine that also runs other things is slow, never that slow
+PATIENCE = 60.0  # s: a machine that also runs other things is slow, never that slow
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ServerProcess:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
-    def wait_ready(self, timeout: float = READY_WITHIN) -> None:
+    def wait_ready(self, timeout: float = PATIENCE) -> None:
         """Return when every app's socket takes connections; fail with the log if it never does."""
         give_up = monotonic() + timeout
         for app in self.apps:
@@ -111,7 +111,7 @@ class ServerProcess:
                     raise AssertionError(f"no server on {app.socket} in {timeout} s:\n{self.log}")
                 sleep(0.01)
 
-    def wait_http(self, timeout: float = READY_WITHIN) -> None:
+    def wait_http(self, timeout: float = PATIENCE) -> None:
         """Return when the HTTP doors of every app take connections: they open after the socket."""
         give_up = monotonic() + timeout
         for app in self.apps:
@@ -121,7 +121,7 @@ class ServerProcess:
                     raise AssertionError(f"nobody at {address.netloc} in {timeout} s:\n{self.log}")
                 sleep(0.01)
 
-    def wait_log(self, text: str, timeout: float = READY_WITHIN, *, times: int = 1) -> str:
+    def wait_log(self, text: str, timeout: float = PATIENCE, *, times: int = 1) -> str:
         """Return the log once ``text`` is in it (so many ``times``)."""
         give_up = monotonic() + timeout
         while self.log.count(text) < times:
@@ -135,7 +135,7 @@ class ServerProcess:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self, timeout: float = 20.0) -> int:
+    def terminate(self, timeout: float = PATIENCE) -> int:
         """SIGTERM, and the exit status once it has drained."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
@@ -148,7 +148,8 @@ class ServerProcess:
             self.process.kill()
             self.process.wait()
         for process in marked(self.apps[0]):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                process.kill()
 
 
 def marked(app: AppFixture) -> list[Any]:
@@ -246,7 +247,7 @@ def _has_mapped(box: Path) -> bool:
 
 
 def tako(
-    app: AppFixture, *args: str, stdin: str = "", timeout: float = 60.0, **env: str
+    app: AppFixture, *args: str, stdin: str = "", timeout: float = PATIENCE, **env: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run one `tako` command of this app and return what it said."""
     return subprocess.run(
@@ -269,9 +270,14 @@ def tako_json(app: AppFixture, *args: str) -> Any:
 
 
 async def wait_until(
-    condition: Callable[[], Awaitable[Any] | Any], timeout: float = 10.0, what: str = ""
+    condition: Callable[[], Awaitable[Any] | Any],
+    timeout: float = PATIENCE,
+    what: str | Callable[[], str] = "",
 ) -> Any:
-    """The first true value of ``condition()`` (awaited if it can be); fails after ``timeout``."""
+    """The first true value of ``condition()`` (awaited if it can be); fails after ``timeout``.
+
+    ``what`` is waited for, in words; a function is asked for them when it has not come.
+    """
     give_up = monotonic() + timeout
     while True:
         value = condition()
@@ -280,25 +286,28 @@ async def wait_until(
         if value:
             return value
         if monotonic() > give_up:
-            raise AssertionError(f"not within {timeout} s: {what or condition}")
+            told = what() if callable(what) else what
+            raise AssertionError(f"not within {timeout} s: {told or condition}; last: {value!r}")
         await asyncio.sleep(0.005)
 
 
-async def in_state(handle: Any, state: str, timeout: float = 10.0) -> Any:
+async def in_state(handle: Any, state: str, timeout: float = PATIENCE) -> Any:
     """The run once it is in ``state``."""
+    seen: list[Any] = []
 
-    async def there() -> Any:
-        run = await handle.status()
-        return run if run.state == state else None
+    async def there() -> bool:
+        seen[:] = [await handle.status()]
+        return bool(seen[0].state == state)
 
-    return await wait_until(there, timeout, f"run {handle.id} {state}")
+    await wait_until(there, timeout, lambda: f"run {handle.id} {state}; it is {seen[0]}")
+    return seen[0]
 
 
-async def approval_of(run_id: str, timeout: float = 15.0) -> Approval:
+async def approval_of(run_id: str) -> Approval:
     """What a run asks of people, once it does; the newest, if it has asked several times."""
 
     async def there() -> Approval | None:
         return next(iter(await approvals.list("all", run_id=run_id)), None)
 
-    found: Approval = await wait_until(there, timeout, f"an approval of {run_id}")
+    found: Approval = await wait_until(there, what=f"an approval of {run_id}")
     return found

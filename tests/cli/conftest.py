@@ -110,10 +110,10 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> AppFixture:
     app = make_app(tmp_path_factory.mktemp("left"), {"workflows/all.py": WORKFLOWS})
     tako.configure(app=app.dir)
     with server(app) as started:
-        tako.enqueue_sync("greet", "ana", run_id="succeeded").result_sync(timeout=20)
+        tako.enqueue_sync("greet", "ana", run_id="succeeded").result_sync(timeout=60)
         tako.enqueue_sync("ask", "ben", run_id="cancelled").cancel_sync("asked twice")
         with pytest.raises(tako.RunFailed):
-            tako.enqueue_sync("break", "cleo", run_id="failed").result_sync(timeout=20)
+            tako.enqueue_sync("break", "cleo", run_id="failed").result_sync(timeout=60)
         tako.enqueue_sync("greet", "dan", run_id="delayed", delay="10d", unique_key="dan")
         for name, run_id in (("ask", "waiting"), ("nap", "sleeping")):
             _until(tako.enqueue_sync(name, "eve", run_id=run_id), "waiting")

@@ -93,7 +93,7 @@ def test_approve_is_on_record_as_the_command_line_of_whoever_was_named(served: A
     handle, id_ = ask(to=["ana"])
     said = out(served, "approve", id_, "--as", "Ana", "--comment", "all good")
     assert said == f"decided: approve; run {handle.id} goes on\n"
-    assert handle.result_sync(timeout=10) == ["approve", "ana", "cli", None, "all good"]
+    assert handle.result_sync(timeout=60) == ["approve", "ana", "cli", None, "all good"]
     answered = approvals.history_sync(id_)[1]
     assert (answered.person, answered.auth, answered.channel) == ("ana", "process", "cli")
 
@@ -102,7 +102,7 @@ def test_without_a_name_it_is_the_user_of_the_operating_system(served: AppFixtur
     handle, id_ = ask()
     after = tako_json(served, "approvals", "reject", id_)
     assert after["decided_by"] == links.os_user()
-    assert handle.result_sync(timeout=10)[0] == "reject"
+    assert handle.result_sync(timeout=60)[0] == "reject"
 
 
 def test_a_form_is_filled_in_with_json_a_file_or_stdin(served: AppFixture) -> None:
@@ -115,7 +115,7 @@ def test_a_form_is_filled_in_with_json_a_file_or_stdin(served: AppFixture) -> No
     assert (code, "not JSON" in error) == (2, True)
     done = tako(served, "approvals", "approve", id_, "--value", "-", stdin='{"cents": 7}')
     assert done.returncode == 0, done.stderr
-    assert handle.result_sync(timeout=10)[3] == {"cents": 7}
+    assert handle.result_sync(timeout=60)[3] == {"cents": 7}
 
 
 def test_an_option_of_its_own_is_answered_by_name(served: AppFixture) -> None:
@@ -124,7 +124,7 @@ def test_an_option_of_its_own_is_answered_by_name(served: AppFixture) -> None:
     code, error = refused(served, "approve", id_)
     assert (code, "not one of ship, hold" in error) == (2, True)
     out(served, "answer", id_, "hold")
-    assert handle.result_sync(timeout=10)[0] == "hold"
+    assert handle.result_sync(timeout=60)[0] == "hold"
 
 
 def test_one_of_several_is_told_that_more_are_needed(served: AppFixture) -> None:

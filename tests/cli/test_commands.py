@@ -81,7 +81,7 @@ WRONG: list[tuple[list[str], int, str]] = [
 def test_what_cannot_be_done_is_one_message_and_a_documented_code(
     served: AppFixture, args: list[str], code: int, says: str
 ) -> None:
-    api.enqueue_sync("greet", "x").result_sync(timeout=10)  # a worker has said what it knows
+    api.enqueue_sync("greet", "x").result_sync(timeout=60)  # a worker has said what it knows
     done = tako(served, *args)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert done.stderr.startswith("tako: ")
@@ -108,7 +108,7 @@ def test_signal_says_what_happened(served: AppFixture) -> None:
         pass
     sent = tako(served, "signal", "answer:cli", '{"yes": true}', "--key", "k")
     assert sent.stdout == "delivered answer:cli to 1 run\n", sent.stderr
-    assert handle.result_sync(timeout=10) == {"yes": True}
+    assert handle.result_sync(timeout=60) == {"yes": True}
     again = tako_json(served, "signal", "answer:cli", "2", "--key", "k")
     assert again["outcome"] == "duplicate"
 

@@ -69,7 +69,7 @@ def test_the_commands_run_with_what_they_need_and_each_line_says_whose_it_is(
 ) -> None:
     with server(app, command="dev", env={"PYTHONUNBUFFERED": ""}) as started:
         started.wait_log("a line of its errors")
-        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=10) == "hello ana"
+        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=60) == "hello ana"
         started.wait_log("greeting ana")
         assert logged(started, "web", rf"web is up open {app.dir} {app.dir}$")
         assert logged(started, "web", r"\[\]$")  # its `tako` found the app, and no run
@@ -84,7 +84,7 @@ def test_ctrl_c_and_sigterm_stop_everything_and_leave_no_process(
 ) -> None:
     with server(app, command="dev") as started:
         started.wait_log("web is up")
-        tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+        tako.enqueue_sync("greet", "ana").result_sync(timeout=60)
         assert "sleep 1000" in command_lines(app)
         started.process.send_signal(number)
         assert started.process.wait(20) == 0
@@ -96,7 +96,7 @@ def test_a_sigkill_leaves_nothing_behind_not_even_what_a_command_has_started(
 ) -> None:
     with server(app, command="dev") as started:
         started.wait_log("web is up")
-        tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+        tako.enqueue_sync("greet", "ana").result_sync(timeout=60)
         left = marked(app)
         assert len(left) >= 5  # dev, zygote, guard, web, sleep
         started.kill()
@@ -125,11 +125,11 @@ def test_a_command_that_cannot_start_says_so_and_the_rest_runs(tmp_path: Path) -
 
 def test_workers_go_when_there_is_nothing_to_do_and_come_back_for_work(app: AppFixture) -> None:
     with server(app, command="dev") as started:
-        tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+        tako.enqueue_sync("greet", "ana").result_sync(timeout=60)
         (first,) = worker_pids(started)
         psutil.wait_procs([psutil.Process(first)], timeout=10)
         assert worker_pids(started) == []
-        tako.enqueue_sync("greet", "ben").result_sync(timeout=10)
+        tako.enqueue_sync("greet", "ben").result_sync(timeout=60)
         (second,) = worker_pids(started)
         assert second != first
 
@@ -138,10 +138,10 @@ def test_the_next_run_after_an_edit_has_the_new_code(tmp_path: Path) -> None:
     app = make_app(tmp_path, {"workflows/greet.py": greet("hello")}, toml="[dev]\nidle_timeout=60")
     tako.configure(app=app.dir)
     with server(app, command="dev") as started:
-        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=10) == "hello ana"
+        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=60) == "hello ana"
         app.write({"workflows/greet.py": greet("good day")})
         started.wait_log("workflows/greet.py edited: the next run has the new code")
-        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=10) == "good day ana"
+        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=60) == "good day ana"
     tako.configure()
 
 
@@ -154,7 +154,7 @@ def test_code_that_does_not_load_is_said_and_its_repair_is_noticed(tmp_path: Pat
             tako.enqueue_sync("greet", "ana")
         app.write({"workflows/greet.py": greet("hello")})
         started.wait_log("workflows/greet.py edited")
-        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=20) == "hello ana"
+        assert tako.enqueue_sync("greet", "ana").result_sync(timeout=60) == "hello ana"
     tako.configure()
 
 

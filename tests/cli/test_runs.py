@@ -111,16 +111,16 @@ def test_cancel_ends_runs_and_says_which_had_ended(served: AppFixture) -> None:
 def test_rerun_starts_a_failed_run_again(served: AppFixture) -> None:
     handle = api.enqueue_sync("break", "x", run_id="again")
     with pytest.raises(api.RunFailed):
-        handle.result_sync(timeout=10)
+        handle.result_sync(timeout=60)
     first = handle.status_sync()
     assert tako_json(served, "runs", "rerun", "again") == {"id": "again"}
     with pytest.raises(api.RunFailed):
-        handle.result_sync(timeout=10)
+        handle.result_sync(timeout=60)
     assert (handle.status_sync().finished_at or 0) > (first.finished_at or 0)
 
 
 def test_rerun_of_a_run_that_succeeded_is_refused_with_exit_code_1(served: AppFixture) -> None:
-    api.enqueue_sync("greet", "x", run_id="done").result_sync(timeout=10)
+    api.enqueue_sync("greet", "x", run_id="done").result_sync(timeout=60)
     done = tako(served, "runs", "rerun", "done")
     assert done.returncode == 1
     assert done.stderr.startswith("tako: ")

@@ -67,7 +67,7 @@ WORKFLOWS = """
     @workflow("parent")
     async def parent(payload: str, step: Step) -> str:
         child = await step.run("enqueue", enqueue_greet, payload)
-        return await tako.Handle(child).result(timeout=10)
+        return await tako.Handle(child).result(timeout=60)
 
 
     @dataclass
@@ -85,7 +85,7 @@ WORKFLOWS = """
 
     @workflow("sync-parent")
     def sync_parent(payload: str, step: SyncStep) -> str:
-        return greet.enqueue_sync(payload).result_sync(timeout=10)
+        return greet.enqueue_sync(payload).result_sync(timeout=60)
 """
 
 

@@ -34,7 +34,7 @@ def test_what_a_run_asks_can_be_seen_and_approved_and_the_run_goes_on(asking: As
         "ana",
         "python",
     )
-    assert handle.result_sync(timeout=10) == ["approve", "ana", "python", None, "fine"]
+    assert handle.result_sync(timeout=60) == ["approve", "ana", "python", None, "fine"]
 
 
 def test_a_rejection_needs_no_form_and_an_approval_a_good_one(asking: Asking) -> None:
@@ -47,10 +47,10 @@ def test_a_rejection_needs_no_form_and_an_approval_a_good_one(asking: Asking) ->
     with pytest.raises(tako.CodecError, match="value of the answer"):
         approvals.approve_sync(seen.id, by="ana", value={"cents": object()})
     approvals.approve_sync(seen.id, by="ana", value={"cents": 5, "note": "ok"})
-    assert handle.result_sync(timeout=10)[3] == {"cents": 5, "note": "ok"}
+    assert handle.result_sync(timeout=60)[3] == {"cents": 5, "note": "ok"}
     handle, seen = asking(form=True)
     approvals.reject_sync(seen.id, by="ana")
-    assert handle.result_sync(timeout=10)[0] == "reject"
+    assert handle.result_sync(timeout=60)[0] == "reject"
 
 
 def test_any_option_can_be_answered_and_no_other(asking: Asking) -> None:
@@ -58,7 +58,7 @@ def test_any_option_can_be_answered_and_no_other(asking: Asking) -> None:
     with pytest.raises(AnswerRefused, match="not one of ship, hold"):
         approvals.approve_sync(seen.id, by="ana")
     approvals.answer_sync(seen.id, "hold", by="ana")
-    assert handle.result_sync(timeout=10)[0] == "hold"
+    assert handle.result_sync(timeout=60)[0] == "hold"
 
 
 def test_the_second_is_told_who_was_first(asking: Asking) -> None:
@@ -77,7 +77,7 @@ def test_each_of_a_quorum_counts_once_under_whatever_name(asking: Asking) -> Non
     with pytest.raises(AlreadyAnswered, match="ben has answered"):
         approvals.approve_sync(seen.id, by="Benjamin")
     approvals.approve_sync(seen.id, by="ana@shop.test")
-    assert handle.result_sync(timeout=10)[1] == "ana"
+    assert handle.result_sync(timeout=60)[1] == "ana"
 
 
 def test_who_is_not_asked_or_is_excluded_cannot_answer(asking: Asking) -> None:
@@ -99,7 +99,7 @@ def test_what_was_shown_is_what_is_approved(asking: Asking) -> None:
 
 def test_too_late_is_told_with_the_outcome(asking: Asking) -> None:
     handle, seen = asking(timeout=0.2)
-    assert handle.result_sync(timeout=10)[:3] == ["reject", None, "timeout"]
+    assert handle.result_sync(timeout=60)[:3] == ["reject", None, "timeout"]
     with pytest.raises(ApprovalClosed, match="nobody decided in time"):
         approvals.approve_sync(seen.id, by="ana")
     assert approvals.list_sync("expired", run_id=handle.id)[0].outcome == "reject"
@@ -114,7 +114,7 @@ def test_who_delegates_cannot_answer_any_more_and_the_other_can(asking: Asking) 
     with pytest.raises(NotAllowed, match="has delegated"):
         approvals.approve_sync(seen.id, by="ana")
     approvals.approve_sync(seen.id, by="cleo")
-    assert handle.result_sync(timeout=10)[1] == "cleo"
+    assert handle.result_sync(timeout=60)[1] == "cleo"
 
 
 def test_the_history_says_who_did_what_and_how_that_is_known(asking: Asking) -> None:

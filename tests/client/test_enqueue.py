@@ -34,11 +34,11 @@ def test_a_run_enqueued_by_name_returns_its_result(served: AppFixture) -> None:
     handle = tako.enqueue_sync("greet", "ana")
     assert not handle.deduplicated
     assert handle.warning is None
-    assert handle.result_sync(timeout=10) == "hello ana"
+    assert handle.result_sync(timeout=60) == "hello ana"
 
 
 def test_a_run_enqueued_by_its_workflow_takes_the_declared_type(served: AppFixture) -> None:
-    result = pay.enqueue_sync(Order("o-1", 5)).result_sync(timeout=10)
+    result = pay.enqueue_sync(Order("o-1", 5)).result_sync(timeout=60)
     assert result == {"order": {"id": "o-1", "total": 5}, "paid": True}
 
 
@@ -49,7 +49,7 @@ def test_a_payload_of_another_shape_is_refused_before_it_leaves(served: AppFixtu
 
 
 def test_by_name_the_server_checks_the_payload(served: AppFixture) -> None:
-    tako.enqueue_sync("pay", {"id": "o-1", "total": 5}).result_sync(timeout=10)
+    tako.enqueue_sync("pay", {"id": "o-1", "total": 5}).result_sync(timeout=60)
     with pytest.raises(tako.PayloadRefused, match="total"):
         tako.enqueue_sync("pay", {"id": "o-1"})
 
@@ -65,7 +65,7 @@ def test_a_payload_over_the_limit_is_refused(served: AppFixture) -> None:
 
 
 def test_a_name_that_no_worker_knows_is_refused_with_the_nearest_one(served: AppFixture) -> None:
-    tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+    tako.enqueue_sync("greet", "ana").result_sync(timeout=60)
     with pytest.raises(tako.UnknownWorkflow, match="greet"):
         tako.enqueue_sync("gret", "ana")
 
@@ -99,10 +99,10 @@ def test_an_option_that_cannot_be_used_is_refused(
 
 def test_one_run_id_is_one_run_for_ever(served: AppFixture) -> None:
     first = tako.enqueue_sync("greet", "ana", run_id="once")
-    assert first.result_sync(timeout=10) == "hello ana"
+    assert first.result_sync(timeout=60) == "hello ana"
     again = tako.enqueue_sync("greet", "ben", run_id="once")
     assert (again.id, again.deduplicated) == ("once", True)
-    assert again.result_sync(timeout=10) == "hello ana"
+    assert again.result_sync(timeout=60) == "hello ana"
 
 
 def test_a_unique_key_holds_while_its_run_is_unfinished(served: AppFixture) -> None:
@@ -110,7 +110,7 @@ def test_a_unique_key_holds_while_its_run_is_unfinished(served: AppFixture) -> N
     second = tako.enqueue_sync("ask", "unique:go", unique_key="ana")
     assert (second.id, second.deduplicated) == (first.id, True)
     tako.signal_sync("unique:go", 1)
-    first.result_sync(timeout=10)
+    first.result_sync(timeout=60)
     third = tako.enqueue_sync("ask", "unique:go", unique_key="ana")
     assert third.id != first.id
     third.cancel_sync()
@@ -134,7 +134,7 @@ def test_what_is_asked_for_is_kept_with_the_run(served: AppFixture) -> None:
 
 def test_many_runs_are_enqueued_in_one_call_and_in_order(served: AppFixture) -> None:
     handles = tako.enqueue_many_sync("greet", (f"n{i}" for i in range(200)), priority=1)
-    results = [handle.result_sync(timeout=20) for handle in handles]
+    results = [handle.result_sync(timeout=60) for handle in handles]
     assert results == [f"hello n{i}" for i in range(200)]
     assert handles[0].status_sync().priority == 1
 
@@ -174,7 +174,7 @@ def test_many_of_an_unknown_workflow_say_how_many_there_are(served: AppFixture) 
 def test_fifty_at_once_from_one_loop_have_fifty_runs(served: AppFixture) -> None:
     async def enqueue_all() -> list[Any]:
         handles = await asyncio.gather(*(tako.enqueue("greet", str(i)) for i in range(50)))
-        return await asyncio.gather(*(handle.result(timeout=20) for handle in handles))
+        return await asyncio.gather(*(handle.result(timeout=60) for handle in handles))
 
     assert asyncio.run(enqueue_all()) == [f"hello {i}" for i in range(50)]
 
@@ -192,7 +192,7 @@ def test_code_that_does_not_load_is_a_warning_of_the_handle_and_in_the_log(
     app = make_app(tmp_path, {"workflows/greet.py": greet}, toml="[dev]\nidle_timeout = 1\n")
     tako.configure(app=app.dir)
     with server(app) as first:
-        tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+        tako.enqueue_sync("greet", "ana").result_sync(timeout=60)
         first.terminate()
         app.write({"workflows/greet.py": "import nonesuch\n"})
         with server(app) as second, caplog.at_level(logging.WARNING, "tako"):

@@ -19,7 +19,7 @@ from tests.support import AppFixture
 
 
 async def greet(name: str) -> Any:
-    return await (await tako.enqueue("greet", name)).result(timeout=10)
+    return await (await tako.enqueue("greet", name)).result(timeout=60)
 
 
 def test_in_one_loop_after_another(served: AppFixture) -> None:
@@ -60,7 +60,7 @@ def test_a_loop_that_was_closed_without_ceremony_is_forgotten_by_the_next(
 
 def test_in_many_threads_at_once(served: AppFixture) -> None:
     def blocking(number: int) -> object:
-        return tako.enqueue_sync("greet", str(number)).result_sync(timeout=20)
+        return tako.enqueue_sync("greet", str(number)).result_sync(timeout=60)
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(blocking, range(40))) == [f"hello {n}" for n in range(40)]
@@ -81,14 +81,14 @@ def test_with_a_loop_in_each_thread(served: AppFixture) -> None:
 
 def test_the_sync_names_work_where_a_loop_is_running(served: AppFixture) -> None:
     async def in_a_notebook() -> object:
-        return tako.enqueue_sync("greet", "ana").result_sync(timeout=10)
+        return tako.enqueue_sync("greet", "ana").result_sync(timeout=60)
 
     assert asyncio.run(in_a_notebook()) == "hello ana"
 
 
 def test_from_another_workflow_sync_and_async(served: AppFixture) -> None:
-    assert tako.enqueue_sync("parent", "ana").result_sync(timeout=20) == "hello ana"
-    assert tako.enqueue_sync("sync-parent", "ben").result_sync(timeout=20) == "hello ben"
+    assert tako.enqueue_sync("parent", "ana").result_sync(timeout=60) == "hello ana"
+    assert tako.enqueue_sync("sync-parent", "ben").result_sync(timeout=60) == "hello ben"
 
 
 FORKS = """
@@ -96,7 +96,7 @@ FORKS = """
     import tako
 
     async def ask(name):
-        return await (await tako.enqueue("greet", name)).result(timeout=10)
+        return await (await tako.enqueue("greet", name)).result(timeout=60)
 
     def child(work):
         pid = os.fork()
@@ -110,7 +110,7 @@ FORKS = """
         assert os.waitpid(pid, 0)[1] == 0
 
     def check(name):
-        assert tako.enqueue_sync("greet", name).result_sync(timeout=10) == f"hello {name}"
+        assert tako.enqueue_sync("greet", name).result_sync(timeout=60) == f"hello {name}"
         assert asyncio.run(ask(name)) == f"hello {name}"
 
     check("before")

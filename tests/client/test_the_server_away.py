@@ -85,7 +85,7 @@ def test_a_call_made_while_the_server_starts_waits_for_it(app: AppFixture) -> No
 async def _result_over_a_restart(app: AppFixture) -> object:
     with server(app) as first:
         handle = await tako.enqueue("greet", "ana")
-        waiting = asyncio.ensure_future(handle.result(timeout=30))
+        waiting = asyncio.ensure_future(handle.result(timeout=60))
         await handle.status()
         await asyncio.to_thread(first.kill)
         with server(app):

@@ -11,7 +11,7 @@ import pytest
 import tako
 from tests.e2e.scene import QUICK, Scene, make_scene
 
-LONGEST = 90.0  # s for one test: only something that hangs takes longer
+LONGEST = 180.0  # s for one test: only something that hangs takes longer
 
 Start = Callable[..., Scene]
 

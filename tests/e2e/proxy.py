@@ -17,6 +17,7 @@ import msgspec
 
 from tako.commands import Await, Claim, Get, Heartbeat, Register, Requests, SaveStep
 from tako.wire import FrameReader, encode_frame
+from tests.support import PATIENCE
 
 _requests = msgspec.msgpack.Decoder(Requests)
 _replies = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw]])
@@ -89,7 +90,7 @@ class Proxy:
 
     async def settled(self) -> None:
         """Return when the strike, and all it does, is over."""
-        await asyncio.wait_for(self.struck.wait(), 5)
+        await asyncio.wait_for(self.struck.wait(), PATIENCE)
         assert self._striking is not None
         await self._striking
 

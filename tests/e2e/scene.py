@@ -16,6 +16,7 @@ import psutil
 
 import tako
 from tests.support import (
+    PATIENCE,
     AppFixture,
     ServerProcess,
     make_app,
@@ -24,11 +25,10 @@ from tests.support import (
     worker_pids,
 )
 
+# Leases and drain are as long as they are for people: whoever tests them says how long.
 QUICK = """
     [defaults]
-    lease = "2s"
     cancel_grace = "500ms"
-    drain = "3s"
 
     [groups.default]
     idle_timeout = "2s"
@@ -72,7 +72,7 @@ class Scene:
         self.servers.append(start_server(self.app, **options))
         return self.server
 
-    def configure(self, patience: float = 20.0) -> None:
+    def configure(self, patience: float = PATIENCE) -> None:
         """From now on the client of this process talks to this app."""
         tako.configure(app=self.app.dir, patience=patience)
 
@@ -89,19 +89,22 @@ class Scene:
     def count(self, line: str) -> int:
         return self.notes().count(line)
 
-    async def noted(self, line: str, times: int = 1, timeout: float = 15.0) -> None:
+    async def noted(self, line: str, times: int = 1) -> None:
         """Return once ``line`` has been noted so often."""
-        await wait_until(
-            lambda: self.count(line) >= times,
-            timeout,
-            f"{line!r} noted {times} times; noted: {self.notes()}\n{self.server.log[-3000:]}",
-        )
+
+        def wanted() -> str:
+            head = f"{line!r} noted {times} times; noted: {self.notes()}"
+            return f"{head}\n{self.server.log[-3000:]}"
+
+        await wait_until(lambda: self.count(line) >= times, what=wanted)
 
     def workers(self) -> list[int]:
         return worker_pids(self.server)
 
-    async def no_workers(self, timeout: float = 15.0) -> None:
-        await wait_until(lambda: not self.workers(), timeout, "no worker any more")
+    async def no_workers(self) -> None:
+        await wait_until(
+            lambda: not self.workers(), what=lambda: f"no worker of {self.workers()} any more"
+        )
 
     def write(self, files: Mapping[str, str]) -> None:
         """Change the app's code; the mtime moves on even within one tick of the file system."""
@@ -110,7 +113,6 @@ class Scene:
     def close(self) -> None:
         for server in self.servers:
             server.clean_up()
-        sweep(self.app.dir)
 
 
 def make_scene(
@@ -119,17 +121,7 @@ def make_scene(
     return Scene(make_app(folder, {"note.py": _NOTES, **files}, toml=toml, name=name))
 
 
-def sweep(app_dir: Path) -> None:
-    """End every process that a server of this app has left, also those nobody is parent of."""
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("TAKO_TEST_MARK") == str(app_dir):
-                process.send_signal(signal.SIGKILL)
-        except psutil.Error:
-            continue
-
-
-async def died(pid: int, timeout: float = 10.0) -> None:
+async def died(pid: int) -> None:
     """Return once a process, ours or not, is gone."""
 
     def is_gone() -> bool:
@@ -138,7 +130,7 @@ async def died(pid: int, timeout: float = 10.0) -> None:
         except psutil.NoSuchProcess:
             return True
 
-    await wait_until(is_gone, timeout, f"process {pid} gone")
+    await wait_until(is_gone, what=f"process {pid} gone")
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:

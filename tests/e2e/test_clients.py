@@ -86,7 +86,7 @@ async def test_a_run_is_cancelled_in_each_state_and_only_once(start: Start) -> N
     await in_state(between, "pending")
     await scene.noted("runs")
     for handle in (pending, parked, between, running):
-        result = asyncio.ensure_future(handle.result(timeout=10))
+        result = asyncio.ensure_future(handle.result(timeout=60))
         assert await handle.cancel("enough") is True
         with pytest.raises(RunCancelled, match="enough"):
             await result
@@ -98,7 +98,7 @@ async def test_a_run_is_cancelled_in_each_state_and_only_once(start: Start) -> N
     assert tako_json(scene.app, "waits")["waits"] == []
 
     done = await tako.enqueue("quick", 7)
-    assert await done.result(timeout=10) == 7
+    assert await done.result(timeout=60) == 7
     assert await done.cancel() is False
     with pytest.raises(RunNotFound):
         await tako.cancel("no-such-run")
@@ -108,16 +108,16 @@ async def test_a_rerun_keeps_saved_steps_or_forgets_from_the_chosen_one(start: S
     scene = start({"workflows/flows.py": FLOWS})
     handle = await tako.enqueue("failing", "x")
     with pytest.raises(RunFailed, match="not yet"):
-        await handle.result(timeout=10)
+        await handle.result(timeout=60)
     with pytest.raises(StepNotFound, match="runs show"):
         await tako.rerun(handle.id, from_step="none")
     again = await tako.rerun(handle.id)
     with pytest.raises(RunFailed):
-        await again.result(timeout=10)
+        await again.result(timeout=60)
     assert scene.notes() == ["one", "two"]
     scene.note("mended")
     await tako.rerun(handle.id, from_step="two")
-    assert await handle.result(timeout=10) == "mended"
+    assert await handle.result(timeout=60) == "mended"
     assert scene.notes() == ["one", "two", "mended", "two", "three"]
     with pytest.raises(WrongState, match="succeeded"):
         await tako.rerun(handle.id)
@@ -140,10 +140,10 @@ async def test_a_unique_key_holds_while_a_run_is_unfinished_and_a_run_id_for_eve
         await tako.rerun(first.id)
 
     one = await tako.enqueue("quick", "one", run_id="order-1")
-    assert await one.result(timeout=10) == "one"
+    assert await one.result(timeout=60) == "one"
     two = await tako.enqueue("quick", "two", run_id="order-1")
     assert two.deduplicated
-    assert await two.result(timeout=10) == "one"
+    assert await two.result(timeout=60) == "one"
 
     racers = await asyncio.gather(
         *(tako.enqueue("waiting", "race", unique_key="race") for _ in range(20))
@@ -155,7 +155,7 @@ async def test_a_unique_key_holds_while_a_run_is_unfinished_and_a_run_id_for_eve
 async def test_workflows_start_others_and_are_told_of_their_end(start: Start) -> None:
     start({"workflows/flows.py": FLOWS})
     parent = await tako.enqueue("parent", 10)
-    assert await parent.result(timeout=20) == [n * n for n in range(10)]
+    assert await parent.result(timeout=60) == [n * n for n in range(10)]
 
 
 async def test_the_sync_client_works_from_many_threads_at_once(start: Start) -> None:
@@ -165,7 +165,7 @@ async def test_the_sync_client_works_from_many_threads_at_once(start: Start) -> 
         handle = tako.enqueue_sync("waiting", f"go-{n}")
         sent = tako.signal_sync(f"go-{n}", n)
         assert sent.outcome in ("delivered", "buffered")
-        result = handle.result_sync(timeout=20)
+        result = handle.result_sync(timeout=60)
         assert isinstance(result, int)
         return result
 
@@ -189,7 +189,7 @@ async def test_fifty_concurrent_runs_with_signals_before_during_and_after_their_
         await in_state(handle, "waiting")
     sent = await asyncio.gather(*(tako.signal(name, name) for name in names[30:]))
     assert {(each.outcome, each.delivered) for each in sent} == {("delivered", 1)}
-    assert await asyncio.gather(*(handle.result(timeout=20) for handle in handles)) == names
+    assert await asyncio.gather(*(handle.result(timeout=60) for handle in handles)) == names
     assert sorted(scene.notes()) == sorted(f"before {name}" for name in names)
     assert tako_json(scene.app, "waits") == {"waits": [], "signals": []}
 
@@ -203,7 +203,7 @@ async def test_one_signal_reaches_all_who_wait_and_a_double_click_counts_once(
         await in_state(handle, "waiting")
     clicks = await asyncio.gather(*(tako.signal("all", "yes", key="click") for _ in range(5)))
     assert sorted(click.outcome for click in clicks) == ["delivered"] + ["duplicate"] * 4
-    assert {await handle.result(timeout=15) for handle in handles} == {"yes"}
+    assert {await handle.result(timeout=60) for handle in handles} == {"yes"}
 
 
 async def test_a_client_that_gives_up_waiting_loses_nothing(start: Start) -> None:
@@ -212,7 +212,7 @@ async def test_a_client_that_gives_up_waiting_loses_nothing(start: Start) -> Non
     with pytest.raises(tako.ResultTimeout, match=handle.id):
         await handle.result(timeout=0.05)
     await tako.signal("go", "in the end")
-    assert await handle.result(timeout=15) == "in the end"
+    assert await handle.result(timeout=60) == "in the end"
     with pytest.raises(RunNotFound):
         await tako.Handle("no-such-run").result(timeout=5)
 

@@ -120,11 +120,11 @@ async def test_a_step_of_the_clock_takes_no_lease_and_runs_nothing_twice(
     clock.set(step)
     for number in range(3):  # work goes on around it, for longer than a lease
         quick = await tako.enqueue("quick", str(number))
-        assert await quick.result(timeout=15) == str(number)
+        assert await quick.result(timeout=60) == str(number)
         delayed = await tako.enqueue("quick", "delayed", delay=0.5)
-        assert await delayed.result(timeout=15) == "delayed"
+        assert await delayed.result(timeout=60) == "delayed"
     scene.note("open")
-    assert await handle.result(timeout=15) == "held"
+    assert await handle.result(timeout=60) == "held"
     run = await handle.status()
     assert (run.attempt, run.strikes) == (1, 0)
     assert scene.count("hold") == 1
@@ -142,11 +142,11 @@ async def test_what_the_new_time_says_is_due_happens_at_the_next_sign_of_life(
     await scene.no_workers()
     clock.set(HOUR)
     await tako.signal("anything", None)  # nothing happens at all for at most 60 s otherwise
-    assert await nap.result(timeout=15) == "awake"
+    assert await nap.result(timeout=60) == "awake"
     assert (await wait.status()).state == "waiting"
     clock.set(2 * HOUR)
     await tako.signal("anything", None)
-    assert await wait.result(timeout=15) == "too late"
+    assert await wait.result(timeout=60) == "too late"
 
 
 async def test_a_clock_that_goes_back_makes_nothing_due_early_and_nothing_stuck(
@@ -159,9 +159,9 @@ async def test_a_clock_that_goes_back_makes_nothing_due_early_and_nothing_stuck(
     clock.set(0)
     await tako.signal("anything", None)
     quick = await tako.enqueue("quick", "x", delay=0.2)
-    assert await quick.result(timeout=15) == "x"
+    assert await quick.result(timeout=60) == "x"
     assert (await nap.status()).state == "waiting"
     clock.set(2 * HOUR)
     await tako.signal("anything", None)
-    assert await nap.result(timeout=15) == "awake"
+    assert await nap.result(timeout=60) == "awake"
     assert scene.server.terminate() == 0

@@ -64,7 +64,7 @@ async def test_a_step_that_kills_its_worker_is_tried_three_times_and_named(
     scene = start({"workflows/deadly.py": DEADLY})
     handle = await tako.enqueue("deadly", how)
     with pytest.raises(RunFailed) as failure:
-        await handle.result(timeout=30)
+        await handle.result(timeout=60)
     assert "deadly-step" in str(failure.value)
     assert told in str(failure.value)
     assert scene.count("boom") == 3
@@ -81,7 +81,7 @@ async def test_a_step_that_kills_its_worker_is_tried_three_times_and_named(
 async def test_a_run_whose_worker_died_once_goes_on_and_needs_no_retry_for_it(start: Start) -> None:
     scene = start({"workflows/deadly.py": DEADLY})
     handle = await tako.enqueue("deadly", "once")
-    assert await handle.result(timeout=20) == "alive"
+    assert await handle.result(timeout=60) == "alive"
     assert scene.notes() == ["safe", "boom", "boom"]
     run = await handle.status()
     assert (run.attempt, run.strikes) == (2, 1)
@@ -128,9 +128,9 @@ async def test_poison_ends_at_its_third_strike_and_takes_no_neighbour_along(star
     await scene.noted("boom")
     scene.note("open")
     with pytest.raises(RunFailed, match="explode"):
-        await poison.result(timeout=30)
+        await poison.result(timeout=60)
     assert scene.count("boom") == 4, "once with the others, where it cannot be told, and 3 strikes"
-    assert [await handle.result(timeout=20) for handle in good] == [f"g{n}" for n in range(5)]
+    assert [await handle.result(timeout=60) for handle in good] == [f"g{n}" for n in range(5)]
     for handle in good:
         run = await handle.status()
         assert (run.attempt, run.strikes) == (1, 0)
@@ -142,7 +142,7 @@ async def test_an_app_goes_on_after_its_poison_has_failed(start: Start) -> None:
     scene = start({"workflows/deadly.py": DEADLY, "workflows/both.py": NEIGHBOURS})
     poison = await tako.enqueue("deadly", "exit")
     with pytest.raises(RunFailed):
-        await poison.result(timeout=30)
+        await poison.result(timeout=60)
     scene.note("open")
     later = await tako.enqueue("good", "later")
-    assert await later.result(timeout=20) == "later"
+    assert await later.result(timeout=60) == "later"

@@ -49,8 +49,8 @@ class Trip(Night):
 
     async def story(self) -> list[str]:
         handle = await enqueued(self.scene, "trip", "")
-        result = asyncio.ensure_future(handle.result(timeout=30))
-        await in_state(handle, "waiting", 20)
+        result = asyncio.ensure_future(handle.result(timeout=60))
+        await in_state(handle, "waiting")
         (asked,) = await self.do(approvals.list, run_id=handle.id)
         await self.told("asked ana", "asked ben")  # what is over is not told any more
         await self.do(links.mint, asked.id, "ana")

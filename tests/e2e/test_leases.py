@@ -39,7 +39,7 @@ BLOCKING = """
 async def test_a_handler_that_blocks_the_loop_for_three_leases_keeps_its_run(start: Start) -> None:
     scene = start({"workflows/blocking.py": BLOCKING}, toml=SHORT)
     handle = await tako.enqueue("blocking", 3.0)
-    pid = await handle.result(timeout=20)
+    pid = await handle.result(timeout=60)
     assert isinstance(pid, int)
     assert scene.notes() == ["block"]
     run = await handle.status()
@@ -80,7 +80,7 @@ async def test_the_runs_of_a_stopped_worker_go_on_elsewhere_and_it_is_ended(star
     await died(stopped)
     other = await other_holder(scene, stopped)
     scene.note("open")
-    assert await handle.result(timeout=15) == [other, other]
+    assert await handle.result(timeout=60) == [other, other]
     assert scene.count("first") == 1
 
 
@@ -101,7 +101,7 @@ async def test_what_a_stopped_worker_writes_after_it_has_lost_its_lease_is_refus
     other = await other_holder(scene, stopped)
     scene.note("open")
     kill(stopped, signal.SIGCONT)
-    assert await handle.result(timeout=15) == [other, other]
+    assert await handle.result(timeout=60) == [other, other]
     await died(stopped)
     assert scene.count("first") == 1
     assert [line for line in scene.notes() if line.startswith("last")] == [f"last {other}"]
@@ -114,5 +114,36 @@ async def other_holder(scene: Scene, stopped: int) -> int:
         holds = [line for line in scene.notes() if line.startswith("hold")]
         return [line for line in holds if line != f"hold {stopped}"]
 
-    (line,) = await wait_until(others, 10, "another worker")
+    (line,) = await wait_until(others, what="another worker")
     return int(line.split()[1])
+
+
+NAPPING = """
+    import asyncio
+
+    from note import note
+    from tako import Step, workflow
+
+
+    @workflow("napping", retries=0)
+    async def napping(payload: object, step: Step) -> None:
+        note("pass")
+        try:
+            await step.run("nap", asyncio.sleep, 3600)
+        except asyncio.CancelledError:
+            note("cancelled")
+            raise
+"""
+
+
+async def test_a_worker_whose_server_stays_away_for_a_lease_lets_go_and_ends(start: Start) -> None:
+    scene = start({"workflows/napping.py": NAPPING}, toml=SHORT)
+    await tako.enqueue("napping")
+    await scene.noted("pass")
+    (worker,) = scene.workers()
+    scene.server.kill()
+    await died(worker)
+    assert "letting go of 1 runs" in scene.server.log
+    assert scene.count("cancelled") == 1
+    await restarted(scene)
+    await scene.noted("pass", 2)

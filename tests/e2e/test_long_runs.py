@@ -46,10 +46,10 @@ async def test_ten_thousand_steps_are_saved_parked_and_resumed_by_a_fresh_worker
 ) -> None:
     scene = start({"workflows/long.py": LONG}, toml=SOON_IDLE)
     handle = await tako.enqueue("wide", 10_000)
-    await in_state(handle, "waiting", 60)
+    await in_state(handle, "waiting")
     await scene.no_workers()
     await tako.signal("more", 5)
-    assert await handle.result(timeout=30) == sum(range(10_000)) + 5 + 1
+    assert await handle.result(timeout=60) == sum(range(10_000)) + 5 + 1
     assert scene.notes() == ["waits", "waits", "goes on"]
 
 
@@ -59,7 +59,7 @@ async def test_a_name_used_again_and_again_is_numbered_the_same_on_every_pass(
     """More than one page of saved steps: their order in the store is not that of the calls."""
     scene = start({"workflows/long.py": LONG}, toml=SOON_IDLE)
     handle = await tako.enqueue("loop", 700)
-    await in_state(handle, "waiting", 60)
+    await in_state(handle, "waiting")
     await scene.no_workers()
     await tako.signal("more", 5)
-    assert await handle.result(timeout=30) == sum(range(700)) + 5 + 1
+    assert await handle.result(timeout=60) == sum(range(700)) + 5 + 1

@@ -114,7 +114,7 @@ async def recorded(approval: Approval, kind: str, times: int = 1) -> list[AuditR
         found = [row for row in await approvals.history(approval.id) if row.kind == kind]
         return found if len(found) >= times else []
 
-    return await wait_until(there, 30.0, f"{kind} in the record")  # type: ignore[no-any-return]
+    return await wait_until(there, what=f"{kind} in the record")  # type: ignore[no-any-return]
 
 
 def notifications(scene: Scene) -> list[Any]:
@@ -167,7 +167,7 @@ async def test_functions_are_called_once_for_each_person_also_async_ones(start: 
     approval = await approval_of(run.id)
     await recorded(approval, "told", times=4)
     await approvals.approve(approval.id, by="ana")
-    assert await run.result(timeout=15) == "approve"
+    assert await run.result(timeout=60) == "approve"
     await recorded(approval, "told", times=6)
     assert sorted(line for line in scene.notes() if line != "pass") == [
         "asked ana None None",
@@ -209,7 +209,7 @@ async def test_a_function_that_kills_its_worker_takes_nothing_along(start: Start
     # Whoever shared the worker that died may have been told a moment before: at least once.
     assert set(scene.notes()) == {"pass", "survived ana", "survived bo"}
     await approvals.approve(approval.id, by="bo")
-    assert await run.result(timeout=15) == "approve"
+    assert await run.result(timeout=60) == "approve"
     assert (await run.status()).attempt == 1
 
 
@@ -237,7 +237,7 @@ async def test_nobody_is_told_of_what_is_decided_already(start: Start) -> None:
     await approvals.reject(approval.id, by="ana")
     mailbox = Mailbox()
     with smtp(mailbox, port):
-        (notification,) = await wait_until(lambda: ended(scene), 20.0)
+        (notification,) = await wait_until(lambda: ended(scene))
     assert notification["state"] == "succeeded"
     assert mailbox.mails == []
 
@@ -265,7 +265,7 @@ async def test_a_reminder_is_a_mail_of_its_own_and_the_requester_hears_the_outco
     assert f"To see it: tako approvals show {approval.id}" in plain(mailbox.mails[0][1])
     text = plain(mailbox.mails[-1][1])
     assert "Outcome: reject" in text and "By: ana" in text and "ana says: not" in text
-    assert await run.result(timeout=15) == "reject"
+    assert await run.result(timeout=60) == "reject"
 
 
 async def test_one_message_goes_to_all_who_read_a_shared_channel_with_the_plain_address(
@@ -320,7 +320,7 @@ async def test_each_group_tells_its_own_people(start: Start) -> None:
 
 async def test_ours_are_in_no_list_and_nobody_else_enqueues_them(start: Start) -> None:
     scene = start(FILES)
-    await (await tako.enqueue("asks", {"notify": [], "timeout": 0})).result(timeout=15)
+    await (await tako.enqueue("asks", {"notify": [], "timeout": 0})).result(timeout=60)
     listed = tako_json(scene.app, "workflows")["workflows"]
     assert [workflow["name"] for workflow in listed] == ["asks"]
     with pytest.raises(
@@ -341,4 +341,4 @@ async def test_a_worker_that_tells_nobody_loads_nothing_for_it(start: Start) -> 
             return [name for name in ("apprise", "holidays") if name in sys.modules]
     """
     start({"workflows/loaded.py": loaded})
-    assert await (await tako.enqueue("loaded")).result(timeout=15) == []
+    assert await (await tako.enqueue("loaded")).result(timeout=60) == []

@@ -114,7 +114,7 @@ async def check(
     scene: Scene, name: str, handle: Handle[object], told: dict[str, str], killed: int
 ) -> None:
     first, second = told[f"{name}:first"], told[f"{name}:second"]
-    (result,) = await asyncio.gather(handle.result(timeout=40), return_exceptions=True)
+    (result,) = await asyncio.gather(handle.result(timeout=60), return_exceptions=True)
     if isinstance(result, RunFailed):  # it was alone in a worker that died, three times
         assert result.type == "tako.WorkerLost"
         assert (await handle.status()).strikes == 3

@@ -67,7 +67,7 @@ async def test_steps_that_were_added_run_and_saved_ones_do_not(start: Start) -> 
         """,
     )
     await tako.signal("go", "!")
-    assert await handle.result(timeout=15) == ["0", "1", "2", "!", "3", "4"]
+    assert await handle.result(timeout=60) == ["0", "1", "2", "!", "3", "4"]
     assert scene.notes() == ["one", "two", "zero", "three", "four"]
 
 
@@ -85,7 +85,7 @@ async def test_steps_that_were_removed_or_reordered_change_nothing_that_is_saved
         """,
     )
     await tako.signal("go", "!")
-    assert await handle.result(timeout=15) == ["3", "!", "2"]
+    assert await handle.result(timeout=60) == ["3", "!", "2"]
     assert scene.notes() == ["one", "two", "three"]
 
 
@@ -93,7 +93,7 @@ async def test_a_renamed_step_runs_again_under_its_new_name(start: Start) -> Non
     scene, handle = await parked(start)
     await deploy(scene, FIRST.replace('"one", noted, "one", "1"', '"uno", noted, "uno", "I"'))
     await tako.signal("go", "!")
-    assert await handle.result(timeout=15) == ["I", "2", "!", "3"]
+    assert await handle.result(timeout=60) == ["I", "2", "!", "3"]
     assert scene.notes() == ["one", "two", "uno", "three"]
 
 
@@ -112,7 +112,7 @@ async def test_a_saved_step_of_another_kind_is_a_clear_error_and_a_rerun_after_t
     )
     await tako.signal("go", "!")
     with pytest.raises(RunFailed) as failure:
-        await handle.result(timeout=15)
+        await handle.result(timeout=60)
     assert "'two'" in str(failure.value)
     assert "step.run" in str(failure.value)
     assert "step.sleep" in str(failure.value)
@@ -120,7 +120,7 @@ async def test_a_saved_step_of_another_kind_is_a_clear_error_and_a_rerun_after_t
     await scene.no_workers()
     await deploy(scene, FIRST)
     await tako.rerun(handle.id)
-    assert await handle.result(timeout=15) == ["1", "2", "!", "3"]
+    assert await handle.result(timeout=60) == ["1", "2", "!", "3"]
     assert scene.notes() == ["one", "two", "three"]
 
 
@@ -136,7 +136,7 @@ async def test_a_wait_that_became_a_step_is_a_clear_error(start: Start) -> None:
     )
     await tako.signal("go", "!")
     with pytest.raises(RunFailed, match=r"wait_for"):
-        await handle.result(timeout=15)
+        await handle.result(timeout=60)
     assert "go" not in scene.notes()
 
 
@@ -165,7 +165,7 @@ async def test_a_run_that_woke_to_another_wait_leaves_nothing_of_the_old_one(sta
     (now,) = tako_json(scene.app, "waits")["waits"]
     assert (before["event"], now["event"]) == ("old", "go")
     await tako.signal("go", "!")
-    assert await handle.result(timeout=15) == ["old answer", "!"]
+    assert await handle.result(timeout=60) == ["old answer", "!"]
 
 
 async def test_a_renamed_workflow_keeps_its_runs_until_it_is_put_back(start: Start) -> None:
@@ -182,7 +182,7 @@ async def test_a_renamed_workflow_keeps_its_runs_until_it_is_put_back(start: Sta
     await scene.no_workers()
 
     scene.write({"workflows/order.py": HEAD + FIRST})
-    assert await handle.result(timeout=20) == ["1", "2", "!", "3"]
+    assert await handle.result(timeout=60) == ["1", "2", "!", "3"]
     assert scene.count("one") == 2, "once for each of the two runs"
 
 

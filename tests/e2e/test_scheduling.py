@@ -67,12 +67,12 @@ async def test_work_that_becomes_due_wakes_workers_by_itself(start: Start) -> No
     await in_state(handles[1], "waiting")
     await in_state(limited, "waiting")
     await scene.noted("attempt")
-    await scene.no_workers(timeout=0.8)
-    results = await asyncio.gather(*(handle.result(timeout=10) for handle in handles))
+    await scene.no_workers()
+    results = await asyncio.gather(*(handle.result(timeout=60) for handle in handles))
     assert results == ["awake", "too late", 2, "delayed", "at"]
     assert datetime.now(UTC) >= soon
     with pytest.raises(RunCancelled, match="timed out after 1 s"):
-        await limited.result(timeout=10)
+        await limited.result(timeout=60)
     await scene.no_workers()
 
 
@@ -131,12 +131,13 @@ async def test_groups_have_their_own_workers_and_no_more_than_their_places(start
     light = await tako.enqueue_many("holding", [f"l{n}" for n in range(3)])
     heavy = [await tako.enqueue("heavy", f"h{n}") for n in range(3)]
     ins = ["in h0", "in h1", "in l0", "in l1"]
-    await wait_until(lambda: sorted(scene.notes()) == ins, 5, f"four places taken: {scene.notes()}")
+    taken = lambda: f"four places taken: {scene.notes()}"  # noqa: E731
+    await wait_until(lambda: sorted(scene.notes()) == ins, what=taken)
     assert {(await handle.status()).state for handle in (light[2], heavy[2])} == {"pending"}
     assert len(scene.workers()) == 3, "two that the heavy group always has, one for the others"
     scene.note("open")
-    of_light = {await handle.result(timeout=15) for handle in light}
-    of_heavy = {await handle.result(timeout=15) for handle in heavy}
+    of_light = {await handle.result(timeout=60) for handle in light}
+    of_heavy = {await handle.result(timeout=60) for handle in heavy}
     assert len(of_light) == 1
     assert len(of_heavy) == 2
     assert not of_light & of_heavy
@@ -146,7 +147,7 @@ async def test_a_workflow_with_a_limit_of_one_never_overlaps(start: Start) -> No
     scene = start({"workflows/where.py": WHERE})
     handles = await tako.enqueue_many("one-at-a-time", [f"r{n}" for n in range(8)])
     for handle in handles:
-        await handle.result(timeout=20)
+        await handle.result(timeout=60)
     notes = scene.notes()
     assert [note.split()[0] for note in notes] == ["in", "out"] * 8
     assert notes == [f"{way} r{n}" for n in range(8) for way in ("in", "out")], "in their order"
@@ -161,7 +162,7 @@ async def test_a_higher_priority_goes_first_and_equals_in_order_of_arrival(start
     handles = [await tako.enqueue("order", name, priority=value) for name, value in names]
     scene.note("open")
     for handle in [*blockers, *handles]:
-        await handle.result(timeout=15)
+        await handle.result(timeout=60)
     done = [note for note in scene.notes() if note in dict(names)]
     assert done == ["higher", "high", "normal 1", "normal 2", "low"]
 
@@ -170,9 +171,9 @@ async def test_a_flood_of_one_workflow_does_not_starve_another(start: Start) -> 
     scene = start({"workflows/where.py": WHERE, "workflows/due.py": DUE}, toml=GROUPS)
     flood = await tako.enqueue_many("order", ["flood"] * 500)
     late = await tako.enqueue("quick", "late")
-    assert await late.result(timeout=15) == "late"
+    assert await late.result(timeout=60) == "late"
     assert scene.count("flood") < 400, "it did not wait for all of them"
-    await flood[-1].result(timeout=30)
+    await flood[-1].result(timeout=60)
 
 
 async def test_one_server_serves_several_apps_that_know_nothing_of_one_another(
@@ -185,13 +186,13 @@ async def test_one_server_serves_several_apps_that_know_nothing_of_one_another(
     first = await tako.enqueue("waiting", 30, run_id="same-id")
     two.configure()
     second = await tako.enqueue("quick", "two", run_id="same-id")
-    assert await second.result(timeout=15) == "two"
+    assert await second.result(timeout=60) == "two"
     sent = await tako.signal("never", "from two")
     assert sent.outcome == "buffered", "the other app's waiter is none of ours"
     one.configure()
     await in_state(first, "waiting")
     sent = await tako.signal("never", "from one")
     assert sent.outcome == "delivered"
-    assert await first.result(timeout=15) == "from one"
+    assert await first.result(timeout=60) == "from one"
     assert server.terminate() == 0
     two.close()

@@ -55,10 +55,10 @@ BY_FORK = """
 async def test_workers_started_as_programs_do_the_same_work(start: Start) -> None:
     scene = start({"workflows/work.py": WORK}, toml=BY_EXEC)
     handle = await tako.enqueue("where")
-    assert await handle.result(timeout=20) == [str(scene.app.dir), str(scene.app.dir), True]
+    assert await handle.result(timeout=60) == [str(scene.app.dir), str(scene.app.dir), True]
     poison = await tako.enqueue("deadly")
     with pytest.raises(RunFailed, match="exited with status 7 while it ran step 'die'"):
-        await poison.result(timeout=30)
+        await poison.result(timeout=60)
     await scene.no_workers()
 
 
@@ -75,10 +75,10 @@ async def test_a_zygote_that_is_killed_takes_no_worker_along_and_is_replaced(
     await died(zygote)
     scene.note("open")
     await tako.signal("go")
-    assert await handle.result(timeout=20) == worker, "it goes on where it was"
+    assert await handle.result(timeout=60) == worker, "it goes on where it was"
     assert scene.notes() == ["first", "hold", "open"]
 
     await died(worker)
     later = await tako.enqueue("where")
-    assert (await later.result(timeout=20))[0] == str(scene.app.dir)
+    assert (await later.result(timeout=60))[0] == str(scene.app.dir)
     assert (await handle.status()).strikes == 0

@@ -50,7 +50,7 @@ async def holding(start: Start) -> tuple[Scene, "tako.Handle[str]"]:
     """A server with one finished run, and one in the middle of a step."""
     scene = start({"workflows/work.py": WORK}, toml="")  # its leases outlast the trouble
     done = await tako.enqueue("quick", "done")
-    assert await done.result(timeout=15) == "done"
+    assert await done.result(timeout=60) == "done"
     handle = await tako.enqueue("work", "x")
     await scene.noted("hold")
     return scene, handle
@@ -111,7 +111,7 @@ async def test_runs_db_moved_away_under_the_server_loses_nothing_once_it_is_back
 
     put_back(scene, tmp_path / "aside")
     await asyncio.to_thread(scene.serve)
-    assert await handle.result(timeout=20) == "x"
+    assert await handle.result(timeout=60) == "x"
     assert scene.notes() == ["first", "hold", "open", "held", "last"], "saved again, not run again"
     with pytest.raises(tako.RunNotFound):
         await tako.get("lost")
@@ -132,7 +132,7 @@ async def test_runs_db_replaced_under_the_server_is_noticed_at_once(
     put_back(scene, tmp_path / "aside")
     await asyncio.to_thread(scene.serve)
     scene.note("open")
-    assert await handle.result(timeout=20) == "x"
+    assert await handle.result(timeout=60) == "x"
     assert scene.count("hold") == 1
 
 
@@ -164,7 +164,7 @@ async def test_a_damaged_runs_db_is_refused_at_the_start_and_left_as_it_is(
 ) -> None:
     scene = start({"workflows/work.py": WORK})
     handle = await tako.enqueue("quick", "x")
-    assert await handle.result(timeout=15) == "x"
+    assert await handle.result(timeout=60) == "x"
     assert scene.server.terminate() == 0
     damaged = damage(scene.app.db.read_bytes())
     scene.app.db.write_bytes(damaged)
@@ -191,10 +191,10 @@ async def test_a_disk_that_takes_no_more_is_loud_and_work_goes_on_when_there_is_
     assert shown.returncode == 0, "reading goes on"
 
     resource.prlimit(scene.server.pid, resource.RLIMIT_FSIZE, (hard, hard))
-    assert await handle.result(timeout=20) == "x"
+    assert await handle.result(timeout=60) == "x"
     assert scene.notes() == ["first", "hold", "open", "held", "last"], "saved again, not run again"
     later = await tako.enqueue("quick", "later")
-    assert await later.result(timeout=15) == "later"
+    assert await later.result(timeout=60) == "later"
     with pytest.raises(tako.RunNotFound):
         await tako.get("lost")
     run = await in_state(handle, "succeeded")

@@ -16,7 +16,7 @@ SOON = """
 
 async def parked_at_no_cost(scene: Scene, handle: "tako.Handle[object]") -> None:
     """The run waits in the store, and nothing of it is left in any process."""
-    await in_state(handle, "waiting", 15)
+    await in_state(handle, "waiting")
     await scene.no_workers()
 
 
@@ -47,7 +47,7 @@ async def test_a_handler_that_swallows_base_exception_neither_goes_on_nor_ends_e
     await parked_at_no_cost(scene, handle)
     assert scene.notes() == ["caught Parked"]
     await tako.signal("go", "yes")
-    assert await handle.result(timeout=15) == "answered yes"
+    assert await handle.result(timeout=60) == "answered yes"
     assert scene.notes() == ["caught Parked", "after yes"]
 
 
@@ -81,10 +81,10 @@ async def test_a_handler_that_swallows_in_an_endless_loop_is_let_go_and_comes_ba
     handle = await tako.enqueue("loop")
     await in_state(handle, "waiting")
     other = await tako.enqueue("decent")
-    assert await other.result(timeout=15) == "decent", "its worker serves others"
+    assert await other.result(timeout=60) == "decent", "its worker serves others"
     await scene.no_workers()
     await tako.signal("go", "out")
-    assert await handle.result(timeout=15) == "out"
+    assert await handle.result(timeout=60) == "out"
     assert scene.notes() == ["before"]
 
 
@@ -136,7 +136,7 @@ async def test_clean_up_around_a_wait_runs_its_steps_once_and_only_at_the_real_e
     await parked_at_no_cost(scene, handle)
     assert scene.notes() == ["open", "reserve", "close"], "memory is cleaned up, steps are not run"
     await tako.signal("go", "done")
-    assert await handle.result(timeout=15) == "done"
+    assert await handle.result(timeout=60) == "done"
     second = ["open", "tidy", "between", "release", "close"]
     assert scene.notes() == ["open", "reserve", "close", *second]
 
@@ -233,7 +233,7 @@ async def test_a_handler_that_ignores_its_cancel_is_let_go_after_the_grace(start
     await scene.noted("ignored")
     scene.server.wait_log("it is let go")
     handle = await tako.enqueue("quick", "x")
-    assert await handle.result(timeout=15) == "x"
+    assert await handle.result(timeout=60) == "x"
     scene.note("open")
     await scene.no_workers()
     assert "too-late" not in scene.notes()
@@ -244,7 +244,7 @@ async def test_a_plain_handler_that_never_looks_up_holds_up_nobody_when_it_is_ca
 ) -> None:
     scene = await cancelled(start, "plain")
     handle = await tako.enqueue("quick", "x")
-    assert await handle.result(timeout=15) == "x"
+    assert await handle.result(timeout=60) == "x"
     scene.note("open")
     await scene.no_workers()
     assert "too-late" not in scene.notes()
@@ -293,7 +293,7 @@ async def test_a_step_that_raises_base_exceptions_fails_its_run_and_not_its_work
     for how in ("exit", "interrupt", "rude", "handler"):
         handle = await tako.enqueue("rude", how)
         try:
-            await handle.result(timeout=15)
+            await handle.result(timeout=60)
         except tako.RunFailed as failure:
             told[how] = failure.type
         assert (await handle.status()).strikes == 0

@@ -67,7 +67,7 @@ async def test_a_step_result_that_cannot_be_saved_fails_the_run_by_name_and_is_n
     for name, named in (("step-result", "step 'make-it'"), ("run-result", "'run-result'")):
         handle = await tako.enqueue(name, what)
         with pytest.raises(RunFailed) as failure:
-            await handle.result(timeout=15)
+            await handle.result(timeout=60)
         assert named in str(failure.value)
         assert (
             failure.value.type == f"tako.errors.{'TooLarge' if what == 'large' else 'CodecError'}"
@@ -94,7 +94,7 @@ async def test_payloads_that_do_not_fit_are_refused_and_no_run_is_made(start: St
     assert unreadable.returncode == 2
     assert tako_json(scene.app, "runs", "list") == []
     right = await tako.enqueue("typed", {"approved": True})
-    assert await right.result(timeout=15) == "True nobody"
+    assert await right.result(timeout=60) == "True nobody"
 
 
 async def test_a_signal_of_the_wrong_type_is_refused_to_its_sender_and_the_run_stays_parked(
@@ -112,7 +112,7 @@ async def test_a_signal_of_the_wrong_type_is_refused_to_its_sender_and_the_run_s
     assert "approved" in wrong.stderr
     assert (await handle.status()).state == "waiting"
     await tako.signal("decision", {"approved": True, "by": "ana"})
-    assert await handle.result(timeout=15) == "ana"
+    assert await handle.result(timeout=60) == "ana"
 
 
 async def test_a_signal_of_the_wrong_type_sent_before_the_wait_is_put_aside(start: Start) -> None:
@@ -124,4 +124,4 @@ async def test_a_signal_of_the_wrong_type_sent_before_the_wait_is_put_aside(star
     refused = tako_json(scene.app, "waits")["signals"]
     assert [signal["state"] for signal in refused] == ["refused"]
     await tako.signal("decision", {"approved": True, "by": "ben"})
-    assert await handle.result(timeout=15) == "ben"
+    assert await handle.result(timeout=60) == "ben"

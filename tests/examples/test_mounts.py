@@ -186,7 +186,7 @@ def test_an_answer_on_the_page_goes_on_record_and_the_run_goes_on(host: Host) ->
         action = f"/tako/approvals/{asked.id}/answer"
         sent = ana.post(action, data=fields, headers=PERSON)
         assert (sent.status_code, sent.headers["location"]) == (303, f"/tako/approvals/{asked.id}")
-    assert tako.Handle(asked.run_id).result_sync(timeout=20) == "approve by ana"
+    assert tako.Handle(asked.run_id).result_sync(timeout=60) == "approve by ana"
     (row,) = [row for row in approvals.history_sync(asked.id) if row.kind == "answered"]
     assert (row.person, row.auth, row.channel) == ("ana", "mounted", "page")
 
@@ -203,7 +203,7 @@ def test_a_link_from_a_mail_works_below_the_path(host: Host) -> None:
         sent = ben.post(link, data=fields, headers=PERSON, follow_redirects=True)
         assert sent.status_code == 200
         assert "You answered" in sent.text
-    assert tako.Handle(asked.run_id).result_sync(timeout=20) == "reject by ben"
+    assert tako.Handle(asked.run_id).result_sync(timeout=60) == "reject by ben"
 
 
 def test_another_site_and_another_host_are_refused_and_ours_are_left_alone(host: Host) -> None:

@@ -10,7 +10,7 @@ import uvloop
 
 from tests.server.peers import close_all
 
-LONGEST = 60.0  # s for one test: only something that hangs takes longer
+LONGEST = 180.0  # s for one test: only something that hangs takes longer
 
 
 @pytest.hookimpl(tryfirst=True)

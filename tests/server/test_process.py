@@ -57,13 +57,17 @@ SLOW = {
             await step.run("never", never)
     """
 }
-TOML = '[groups.default]\nidle_timeout = "500ms"\n[defaults]\ndrain = "1s"\nlease = "5s"\n'
+TOML = '[groups.default]\nidle_timeout = "500ms"\n[defaults]\ndrain = "1s"\n'
 
 
 class Starter:
     def __init__(self, folder: Path) -> None:
         self.app = make_app(folder, SLOW, toml=TOML)
         self._servers: list[ServerProcess] = []
+
+    def shorten_the_lease(self) -> None:
+        with (self.app.dir / "tako.toml").open("a") as toml:
+            toml.write('lease = "1s"\n')
 
     def start(self, *others: AppFixture) -> ServerProcess:
         server = start_server(self.app, *others)
@@ -123,9 +127,7 @@ async def test_a_worker_that_does_not_end_is_killed_after_the_drain(shop: Starte
     server = shop.start()
     peer, run_id = await begin(shop.app, "stubborn", None)
     await in_state(peer, run_id, "running")
-    before = monotonic()
     assert server.terminate() == 0
-    assert monotonic() - before < 15
     assert await wait_until(lambda: not marked(shop.app))
 
 
@@ -179,12 +181,11 @@ async def test_what_was_running_when_everything_died_runs_again_at_once(shop: St
     run = (await peer.ask(Await(run_id))).run
     assert run.state == "succeeded"
     assert run.strikes == 1
-    assert monotonic() - before < 4  # not when the lease of 5 s ends
+    assert monotonic() - before < 25  # not when the lease of 30 s ends
 
 
 async def test_a_server_that_was_held_up_itself_takes_no_lease_away(shop: Starter) -> None:
-    short = (shop.app.dir / "tako.toml").read_text().replace('lease = "5s"', 'lease = "1s"')
-    shop.app.write({"tako.toml": short})
+    shop.shorten_the_lease()
     server = shop.start()
     peer, run_id = await begin(shop.app, "slow", 1.0)
     await in_state(peer, run_id, "running")
@@ -198,13 +199,12 @@ async def test_a_server_that_was_held_up_itself_takes_no_lease_away(shop: Starte
 async def test_the_workers_of_a_server_that_does_not_come_back_end(tmp_path: Path) -> None:
     shop = Starter(tmp_path)
     try:
-        short = (shop.app.dir / "tako.toml").read_text().replace('lease = "5s"', 'lease = "1s"')
-        shop.app.write({"tako.toml": short})
+        shop.shorten_the_lease()
         server = shop.start()
         peer, run_id = await begin(shop.app, "slow", 0.1)
         await peer.ask(Await(run_id))
         server.kill()
-        assert await wait_until(lambda: not marked(shop.app), timeout=20)
+        assert await wait_until(lambda: not marked(shop.app))
     finally:
         shop.end()
 

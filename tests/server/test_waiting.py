@@ -22,6 +22,7 @@ from tako.commands import (
 )
 from tako.ids import new_id
 from tests.server.peers import Peer, enqueue, served
+from tests.support import PATIENCE
 
 
 async def test_the_end_of_a_run_is_told_to_all_who_wait_for_it(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ async def test_a_delayed_run_starts_by_itself_when_it_is_due(tmp_path: Path) -> 
         await worker.ask(enqueue(run_at=due))
         assert not claim.done()
         run = (await claim).runs[0]
-        assert due <= now_ms() < due + 500
+        assert due <= now_ms() < due + 30_000, "not when somebody next looks at the clock"
         assert run.id
 
 
@@ -213,7 +214,7 @@ async def test_a_worker_that_stops_answering_loses_its_runs_and_is_told(tmp_path
         await silent.ask(Claim(2))
         solo = await app.worker("solo", solo=True)
         (claim,) = solo.send(Claim(1))
-        assert len((await asyncio.wait_for(claim, 5)).runs) == 1
+        assert len((await asyncio.wait_for(claim, PATIENCE)).runs) == 1
         push = await silent.pushes.get()
         assert push.reason == "the lease expired"
 
@@ -228,4 +229,4 @@ async def test_a_jump_of_the_clock_makes_due_what_is_due(
         real = time.time_ns
         monkeypatch.setattr(time, "time_ns", lambda: real() + 7_200 * 1_000_000_000)
         await worker.ask(enqueue(workflow="other"))  # any batch compares the clocks
-        assert len((await asyncio.wait_for(claim, 5)).runs) == 1
+        assert len((await asyncio.wait_for(claim, PATIENCE)).runs) == 1

@@ -51,7 +51,7 @@ PIDS = {
             os._exit(7)
     """
 }
-QUICK = '[groups.default]\nidle_timeout = "300ms"\n[defaults]\ndrain = "2s"\nlease = "2s"\n'
+QUICK = '[groups.default]\nidle_timeout = "300ms"\n[defaults]\ndrain = "2s"\n'
 
 
 async def end_of(app: Served, workflow: str, payload: object = None, **changes: Any) -> Run:
@@ -197,8 +197,7 @@ async def test_poison_does_not_take_its_neighbours_along(tmp_path: Path) -> None
 
 
 async def test_a_worker_that_is_stopped_loses_its_run_and_is_killed(tmp_path: Path) -> None:
-    toml = QUICK.replace('lease = "2s"', 'lease = "1s"')
-    async with served(tmp_path, PIDS, toml=toml) as app:
+    async with served(tmp_path, PIDS, toml=QUICK + 'lease = "1s"\n') as app:
         waiting = asyncio.create_task(end_of(app, "pid", 0.5))
         pid = (await wait_until(lambda: _running_in(app)))[0]
         os.kill(pid, signal.SIGSTOP)

@@ -185,7 +185,7 @@ async def test_a_failed_attempt_is_tried_again_as_often_as_the_workflow_says(
     scene: Scene, key: str
 ) -> None:
     run = await tako.enqueue("fails-thrice", key)
-    assert await run.result(timeout=10) == 3
+    assert await run.result(timeout=60) == 3
     assert [scene.count(f"{key} attempt {n}") for n in (1, 2, 3)] == [1, 1, 1]
 
 
@@ -195,7 +195,7 @@ async def test_retries_of_the_run_replace_those_of_the_workflow(
 ) -> None:
     run = await tako.enqueue("always-fails", key, retries=given)
     with pytest.raises(tako.RunFailed, match="never any good") as caught:
-        await run.result(timeout=10)
+        await run.result(timeout=60)
     assert scene.count(f"{key} attempt") == attempts
     assert "fails.py" in caught.value.traceback
     assert "tako/worker" not in caught.value.traceback
@@ -203,7 +203,7 @@ async def test_retries_of_the_run_replace_those_of_the_workflow(
 
 async def test_a_step_is_tried_again_in_place(scene: Scene, key: str) -> None:
     run = await tako.enqueue("step-retries", key)
-    assert await run.result(timeout=10) == 7
+    assert await run.result(timeout=60) == 7
     assert scene.count(f"{key} try") == 3
 
 
@@ -212,7 +212,7 @@ async def test_the_failure_of_a_step_with_retry_false_is_final_for_the_run(
 ) -> None:
     run = await tako.enqueue("final-step", key)
     with pytest.raises(tako.RunFailed, match="wrapped"):
-        await run.result(timeout=10)
+        await run.result(timeout=60)
     assert scene.count(f"{key} try") == 1
 
 
@@ -225,7 +225,7 @@ async def test_a_caught_failure_is_remembered_for_its_attempt_with_type_and_attr
     assert scene.count(saw) == 1
     await tako.signal(f"go:{key}")  # the second pass remembers, then its attempt fails
     await scene.noted(f"{key} body", 2)  # the second attempt tries it again
-    assert await run.result(timeout=10) == "CardDeclined 51 declined: no money"
+    assert await run.result(timeout=60) == "CardDeclined 51 declined: no money"
     assert scene.count(f"{key} body") == 2
     assert scene.count(saw) == 3
 
@@ -236,7 +236,7 @@ async def test_a_remembered_failure_whose_type_is_gone_is_a_step_failed(
     run = await tako.enqueue("remembers-local", key)
     await in_state(run, "waiting")
     await tako.signal(f"go:{key}")
-    told = await run.result(timeout=10)
+    told = await run.result(timeout=60)
     assert told.startswith("step 'it' failed before: workflows.fails.local_error.<locals>.Local")
     assert told.endswith("only here")
 
@@ -247,7 +247,7 @@ async def test_an_exit_of_the_user_s_code_fails_its_attempt_and_not_the_worker(
 ) -> None:
     before = scene.workers()
     run = await tako.enqueue("exits", how)
-    assert await run.result(timeout=10) == "lived"
+    assert await run.result(timeout=60) == "lived"
     after = await run.status()
     assert (after.attempt, after.strikes) == (2, 0)
     assert not before or scene.workers() == before
@@ -256,7 +256,7 @@ async def test_an_exit_of_the_user_s_code_fails_its_attempt_and_not_the_worker(
 async def test_a_handler_that_cancels_itself_has_failed(scene: Scene) -> None:
     run = await tako.enqueue("cancels-itself", None)
     with pytest.raises(tako.RunFailed, match="cancelled by its own code"):
-        await run.result(timeout=10)
+        await run.result(timeout=60)
 
 
 @pytest.mark.parametrize("how", ["async", "thread"])
@@ -264,7 +264,7 @@ async def test_a_step_over_its_timeout_raises_a_timeout_error_that_names_it(
     scene: Scene, how: str
 ) -> None:
     run = await tako.enqueue("slow-step", how)
-    assert await run.result(timeout=10) == "step 'slow' took longer than 0.05 s"
+    assert await run.result(timeout=60) == "step 'slow' took longer than 0.05 s"
 
 
 @pytest.mark.parametrize("how", ["plain", "group", "gather", "body", "swallowed"])
@@ -273,7 +273,7 @@ async def test_a_bail_ends_the_run_cancelled_from_anywhere_after_its_clean_up(
 ) -> None:
     run = await tako.enqueue("bails", how)
     with pytest.raises(tako.RunCancelled, match="enough"):
-        await run.result(timeout=10)
+        await run.result(timeout=60)
     assert scene.count(f"{how} cleaned") == 1
     assert scene.count("a bail was caught as an Exception") == 0
 
@@ -291,7 +291,7 @@ async def test_fail_ends_the_run_without_another_attempt(
 ) -> None:
     run = await tako.enqueue(workflow, payload)
     with pytest.raises(tako.RunFailed, match="out of stock") as caught:
-        await run.result(timeout=10)
+        await run.result(timeout=60)
     assert caught.value.type == type_
     assert (await run.status()).attempt == 1
 
@@ -299,7 +299,7 @@ async def test_fail_ends_the_run_without_another_attempt(
 async def test_the_traceback_of_an_error_is_cut_to_its_end(scene: Scene) -> None:
     run = await tako.enqueue("long-error", None)
     with pytest.raises(tako.RunFailed, match="division by zero") as caught:
-        await run.result(timeout=10)
+        await run.result(timeout=60)
     assert len(caught.value.traceback) <= 8192
     assert caught.value.traceback.rstrip().endswith("ZeroDivisionError: division by zero")
 
@@ -307,6 +307,6 @@ async def test_the_traceback_of_an_error_is_cut_to_its_end(scene: Scene) -> None
 async def test_options_that_contradict_one_another_are_refused(scene: Scene) -> None:
     run = await tako.enqueue("bad-options", None)
     with pytest.raises(tako.RunFailed, match="contradict"):
-        await run.result(timeout=10)
+        await run.result(timeout=60)
     error = msgspec.json.decode((await run.status()).error or "")
     assert error["type"] == "tako.errors.StepError"

@@ -75,7 +75,7 @@ async def test_lines_from_info_on_are_kept_over_a_wait(scene: Scene, key: str) -
     before = [("INFO", f"first of {key}"), ("WARNING", "from a thread")]
     assert await said(scene, handle.id) == before
     await tako.signal(key)
-    await handle.result(timeout=10)
+    await handle.result(timeout=60)
     assert await said(scene, handle.id) == [
         *before,
         ("INFO", f"first of {key}"),
@@ -85,7 +85,7 @@ async def test_lines_from_info_on_are_kept_over_a_wait(scene: Scene, key: str) -
 
 async def test_a_plain_handler_logs_too_up_to_its_end(scene: Scene, key: str) -> None:
     handle = await tako.enqueue("plain", key)
-    await handle.result(timeout=10)
+    await handle.result(timeout=60)
     assert await said(scene, handle.id) == [("INFO", "in a plain handler"), ("INFO", "at its end")]
 
 
@@ -94,7 +94,7 @@ async def test_an_exception_is_kept_with_its_text_and_a_bad_format_breaks_nothin
 ) -> None:
     handle = await tako.enqueue("breaks", key)
     try:
-        await handle.result(timeout=10)
+        await handle.result(timeout=60)
     except RunFailed:
         lines = await logged(scene, handle.id)
     assert [line.attempt for line in lines] == [1, 1, 2, 2]
@@ -105,7 +105,7 @@ async def test_an_exception_is_kept_with_its_text_and_a_bad_format_breaks_nothin
 
 async def test_over_a_thousand_lines_one_says_that_there_were_more(scene: Scene, key: str) -> None:
     handle = await tako.enqueue("long", {"lines": 5_000, "size": 1})
-    await handle.result(timeout=10)
+    await handle.result(timeout=60)
     lines = await said(scene, handle.id)
     assert len(lines) == 1_001
     assert lines[-1] == ("WARNING", "More was logged: of one run 1,000 lines and 256 KiB are kept.")
@@ -115,7 +115,7 @@ async def test_a_long_line_loses_its_middle_and_all_together_are_256_kib(
     scene: Scene, key: str
 ) -> None:
     handle = await tako.enqueue("long", {"lines": 200, "size": 20_000})
-    await handle.result(timeout=10)
+    await handle.result(timeout=60)
     lines = await said(scene, handle.id)
     assert all(len(text) <= 4096 for _, text in lines)
     assert " [...] " in lines[0][1]
@@ -129,14 +129,14 @@ async def test_a_line_is_there_soon_while_its_step_goes_on(scene: Scene, key: st
     async def there() -> bool:
         return await said(scene, handle.id) == [("INFO", "begun")]
 
-    await wait_until(there, 10, "the line")
+    await wait_until(there, what="the line")
     scene.note(key)
-    await handle.result(timeout=10)
+    await handle.result(timeout=60)
 
 
 async def test_the_command_line_shows_the_lines_of_a_run(scene: Scene, key: str) -> None:
     handle = await tako.enqueue("plain", key)
-    await handle.result(timeout=10)
+    await handle.result(timeout=60)
     done = await asyncio.to_thread(command, scene.app, "runs", "logs", handle.id)
     said = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert len(said) == 2

@@ -91,12 +91,6 @@ FILES = {
             return [await step.run("thread", lambda: var.get()),
                     await step.run("name", lambda: threading.current_thread().name)]
 
-        @workflow("blocks-the-loop")
-        async def blocks(key: str, step: Step) -> str:
-            note(f"{key} blocks")
-            time.sleep(5)
-            return "unharmed"
-
         @workflow("fails", retries=0)
         def fails(payload: None, step: SyncStep) -> None:
             raise ValueError("plainly")
@@ -113,7 +107,7 @@ async def test_a_plain_handler_has_the_same_steps_and_parks_too(scene: Scene, ke
     await scene.noted(f"{key} pass", 2)
     await in_state(run, "waiting")
     await tako.signal(f"go:{key}", 3)
-    assert await run.result(timeout=10) == [2, 3, 3, 6, 8]
+    assert await run.result(timeout=60) == [2, 3, 3, 6, 8]
 
 
 async def test_a_plain_handler_that_leaves_cleans_up_but_takes_no_step(
@@ -124,14 +118,14 @@ async def test_a_plain_handler_that_leaves_cleans_up_but_takes_no_step(
     await scene.noted(f"{key} closed")
     assert scene.count(f"{key} cleaned") == 0
     await tako.signal(f"go:{key}", "yes")
-    assert await run.result(timeout=10) == "yes"
+    assert await run.result(timeout=60) == "yes"
     assert scene.count(f"{key} cleaned") == 1
     assert scene.count(f"{key} exception") == 0
 
 
 async def test_a_timeout_gives_the_default(scene: Scene, key: str) -> None:
     run = await tako.enqueue("times-out", key)
-    assert await run.result(timeout=10) == "nobody came"
+    assert await run.result(timeout=60) == "nobody came"
 
 
 async def test_threads_of_a_handler_may_take_steps_of_their_own_names(
@@ -140,14 +134,14 @@ async def test_threads_of_a_handler_may_take_steps_of_their_own_names(
     run = await tako.enqueue("threads", key)
     await in_state(run, "waiting")
     await tako.signal(f"go:{key}")
-    assert await run.result(timeout=10) == [0, 2, 4]
+    assert await run.result(timeout=60) == [0, 2, 4]
 
 
 async def test_a_plain_handler_is_resumed_with_all_its_steps(scene: Scene, key: str) -> None:
     run = await tako.enqueue("many-steps", key)
-    await in_state(run, "waiting", timeout=20)
+    await in_state(run, "waiting")
     await tako.signal(f"go:{key}")
-    assert await run.result(timeout=10) == sum(range(500))
+    assert await run.result(timeout=60) == sum(range(500))
 
 
 async def test_a_handler_whose_own_thread_is_busy_stays(scene: Scene, key: str) -> None:
@@ -158,28 +152,20 @@ async def test_a_handler_whose_own_thread_is_busy_stays(scene: Scene, key: str) 
     assert (await tako.signal(f"go:{key}", "x")).outcome == "delivered"
     with (scene.app.dir / "notes.log").open("a") as notes:
         notes.write(f"{key} enough\n")
-    assert await run.result(timeout=10) == "x"
+    assert await run.result(timeout=60) == "x"
     assert scene.count(f"{key} pass") == 1
 
 
 async def test_handlers_in_all_threads_do_not_starve_their_steps(scene: Scene, key: str) -> None:
     runs = await tako.enqueue_many("all-at-once", [key] * 9)
-    assert await asyncio.gather(*[run.result(timeout=10) for run in runs]) == [1] * 9
+    assert await asyncio.gather(*[run.result(timeout=60) for run in runs]) == [1] * 9
 
 
 async def test_context_variables_reach_the_thread_of_a_step(scene: Scene) -> None:
     run = await tako.enqueue("context", None)
-    value, name = await run.result(timeout=10)
+    value, name = await run.result(timeout=60)
     assert value == "set"
     assert name.startswith("tako-step")
-
-
-async def test_a_handler_that_blocks_the_loop_longer_than_the_lease_keeps_its_run(
-    scene: Scene, key: str
-) -> None:
-    run = await tako.enqueue("blocks-the-loop", key)
-    assert await run.result(timeout=20) == "unharmed"
-    assert scene.count(f"{key} blocks") == 1
 
 
 @pytest.mark.parametrize(
@@ -188,7 +174,7 @@ async def test_a_handler_that_blocks_the_loop_longer_than_the_lease_keeps_its_ru
 async def test_a_plain_handler_fails_like_any_other(scene: Scene, workflow: str, says: str) -> None:
     run = await tako.enqueue(workflow, None)
     with pytest.raises(tako.RunFailed, match=says):
-        await run.result(timeout=10)
+        await run.result(timeout=60)
 
 
 async def test_nothing_of_this_is_an_error_of_the_worker(scene: Scene) -> None:
