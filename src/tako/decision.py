@@ -1,12 +1,13 @@
 """What people have decided, as the handler that asked them gets it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from tako import codec
+from tako.durations import moment_of
 from tako.errors import ApprovalTimeout
 from tako.model import StepRecord
 
@@ -14,8 +15,6 @@ T = TypeVar("T")
 
 BY_TIME = "timeout"
 """The channel of a decision that no person made, and the outcome of a wait that ran out."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def decision_of(
             f"approval {record.name!r} of run {run_id}: nobody decided in time. To ask again: "
             f"tako rerun {run_id} --from-step {record.name!r}"
         )
-    at = _moment(record.finished_at)  # asked under another on_timeout than that of now
+    at = moment_of(record.finished_at)  # asked under another on_timeout than that of now
     return Decision(on_timeout, None, None, at, BY_TIME)
 
 
@@ -106,11 +105,13 @@ def read_decision(text: str, form: Any, *, what: str) -> Decision[Any]:
     """The decision that the store has written as JSON. Raises CodecError."""
     saved = _decoder.decode(text)
     answers = tuple(
-        Answer(a.person, a.answer, _moment(a.at), a.channel, _value(a.value, form, what), a.comment)
+        Answer(
+            a.person, a.answer, moment_of(a.at), a.channel, _value(a.value, form, what), a.comment
+        )
         for a in saved.answers
     )
     value = _value(saved.value, form, what)
-    at = _moment(saved.at)
+    at = moment_of(saved.at)
     return Decision(saved.outcome, value, saved.by, at, saved.channel, saved.comment, answers)
 
 
@@ -119,7 +120,3 @@ def _value(raw: msgspec.Raw, form: Any, what: str) -> Any:
     if text == "null":
         return None
     return codec.decode(text, codec.UNTYPED if form is None else form, what=what)
-
-
-def _moment(ms: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=ms)

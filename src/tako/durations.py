@@ -57,6 +57,11 @@ def moment_ms(when: datetime, what: str) -> int:
     return -((_EPOCH - when) // _MS)
 
 
+def moment_of(ms: int) -> datetime:
+    """The moment that is ``ms`` milliseconds after the epoch, in UTC."""
+    return _EPOCH + ms * _MS
+
+
 def format_ms(ms: int) -> str:
     """A duration for people, in its two largest units: "7 days", "2 h 5 min", "1.5 s"."""
     if ms < 0:

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tako.durations import moment_ms
+from tako.durations import moment_ms, moment_of
 from tako.errors import ConfigError
 
 _MOST_DAYS = 1000
 _SATURDAY = 5
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Workdays:
             ConfigError: the library `holidays` is missing, or it has no such calendar.
         """
         zone = _zone(self.zone)
-        here = (_EPOCH + timedelta(milliseconds=now)).astimezone(zone)
+        here = moment_of(now).astimezone(zone)
         is_free = _calendar(self.holidays)
         day, left = here.date(), self.days
         while left:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tako.model import Answer, Approval, ApprovalState
+from tako.model import Answer, Approval, ApprovalState, StepKind
 from tako.store import auditing, notices
 from tako.store.auditing import SERVER
 from tako.store.questions import Found, open_of_step
@@ -45,7 +45,7 @@ def withdraw(tx: Transaction, run_id: str, name: str, why: str) -> None:
 def runs_ended(tx: Transaction, *run_ids: str) -> None:
     """The runs have ended: nobody waits for anything in their name any more."""
     for run_id, name, kind in tx.db.each("delete_waiters_of_run", [(r,) for r in run_ids]):
-        if kind == "approval":
+        if kind == StepKind.APPROVAL:
             withdraw(tx, run_id, name, "its run ended")
     tx.effects.ended += run_ids
 

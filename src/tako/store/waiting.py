@@ -16,7 +16,7 @@ from tako.commands import (
     Waiting,
 )
 from tako.errors import PayloadRefused, Refused
-from tako.model import StepRecord
+from tako.model import ApprovalState, StepKind, StepRecord
 from tako.schema import validate_schema
 from tako.store import closing
 from tako.store.database import json_list
@@ -53,7 +53,7 @@ def wait(tx: Transaction, c: Wait) -> Waiting | Exists:
     before = find_waiter(tx, c.run_id, c.name)
     if before is not None and before.deadline is not None and before.deadline <= tx.now:
         return Exists(end_wait(tx, before, "timeout", None))
-    if before is not None and before.kind == "approval":
+    if before is not None and before.kind == StepKind.APPROVAL:
         give_up(tx, before)
         before = None
     if before is None:
@@ -119,14 +119,14 @@ def _take_kept(tx: Transaction, event: str, schema: str | None) -> str | None:
 def give_up(tx: Transaction, waiter: WaiterRow) -> None:
     """The code now waits in another way under this name."""
     tx.db.run("delete_waiters", json_list([waiter.seq]))
-    if waiter.kind == "approval":
+    if waiter.kind == StepKind.APPROVAL:
         closing.withdraw(tx, waiter.run_id, waiter.name, "the handler waits for something else")
 
 
 def unwait(tx: Transaction, c: Unwait) -> Ok | Exists:
     check_lease(tx, c.run_id, c.lease_id)
     deleted = tx.db.one("delete_waiter_by_name", c.run_id, c.name)
-    if deleted is not None and deleted[0] == "approval":
+    if deleted is not None and deleted[0] == StepKind.APPROVAL:
         closing.withdraw(tx, c.run_id, c.name, "the handler gave it up")
     if deleted is None:
         saved = tx.db.one("step_of_run", c.run_id, c.name)
@@ -157,8 +157,8 @@ def find_waiter(tx: Transaction, run_id: str, name: str) -> WaiterRow | None:
 
 def in_time(tx: Transaction, found: Found) -> Found:
     """At its deadline an approval is over, whether or not the tick has been there."""
-    approval = found.approval
-    if approval.state != "open" or approval.deadline is None or approval.deadline > tx.now:
+    approval, deadline = found.approval, found.approval.deadline
+    if approval.state is not ApprovalState.OPEN or deadline is None or deadline > tx.now:
         return found
     waiter = find_waiter(tx, approval.run_id, approval.name)
     assert waiter is not None, "an open approval has a waiter"
@@ -168,7 +168,7 @@ def in_time(tx: Transaction, found: Found) -> Found:
 
 def end_wait(tx: Transaction, waiter: WaiterRow, outcome: str, payload: str | None) -> StepRecord:
     """End one wait: see `_end_all`."""
-    if outcome == "timeout" and waiter.kind == "approval":
+    if outcome == "timeout" and waiter.kind == StepKind.APPROVAL:
         outcome, payload = closing.expire(tx, waiter.run_id, waiter.name)
     elif outcome == "timeout":
         outcome, payload = _promised(tx, waiter) or _at_deadline(waiter.kind)
