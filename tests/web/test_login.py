@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tako.web.limits import Limits, TooMany
 from tests.support import AppFixture, ServerProcess, free_port, make_app, server, tako
 from tests.web.browser import Visitor, csrf_of, said
 from tests.web.crowd import PEOPLE, users_app
@@ -102,17 +103,74 @@ def test_a_hash_of_other_strength_or_a_password_of_any_script_fits(tmp_path: Pat
 # --- too many tries
 
 
-def test_guessing_at_one_person_ends_after_ten_tries_also_from_many_addresses(
+def test_guessing_at_one_person_ends_after_ten_tries(
     app: AppFixture, started: ServerProcess
 ) -> None:
-    answers = []
-    for n in range(12):
-        with Visitor(app.url, f"127.0.1.{n + 1}") as robot:
-            answers.append(robot.log_in("VICTIM" if n % 2 else "victim", f"guess {n}"))
+    with Visitor(app.url, "127.0.1.1") as robot:
+        answers = [robot.log_in("VICTIM" if n % 2 else "victim", f"guess {n}") for n in range(12)]
     assert [a.status_code for a in answers] == [401] * 10 + [429] * 2
     assert 0 < int(answers[-1].headers["retry-after"]) <= 300
     assert said(answers[-1]).startswith("Too many tries. Wait")
     assert 'value="VICTIM"' in answers[-1].text  # the form is there again, and the name in it
+
+
+def test_who_guesses_at_somebody_does_not_lock_them_out_elsewhere(
+    app: AppFixture, started: ServerProcess
+) -> None:
+    with Visitor(app.url, "127.0.1.2") as robot, Visitor(app.url, "127.0.1.3") as ben:
+        found = [robot.log_in("ben", "x" * 2000).status_code for _ in range(11)]
+        assert found == [401] * 10 + [429]
+        assert ben.log_in("ben", "bens password").status_code == 303
+
+
+class Clock:
+    """The time that limits go by, set by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_700_000_000.0
+        monkeypatch.setattr("time.time", lambda: self.now)
+        monkeypatch.setattr("tako.web.limits.time", lambda: self.now)
+
+
+def guess(limits: Limits, address: str, person: str = "ana") -> int:
+    """Seconds to wait; 0: the try counts."""
+    try:
+        limits.hit("login", address, person)
+        limits.hit("login-person", person)
+    except TooMany as error:
+        return error.retry_after
+    return 0
+
+
+def test_one_address_that_never_stops_guessing_does_not_use_up_the_tries_from_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, limits = Clock(monkeypatch), Limits()
+    counted = 0
+    for _ in range(3 * 60 // 5):  # three hours
+        counted += sum(guess(limits, "192.0.2.1") == 0 for _ in range(12))
+        assert guess(limits, "198.51.100.7") == 0, "ana, at her desk"
+        clock.now += 300
+    assert counted == 3 * 12 * 10
+
+
+def test_many_addresses_together_have_fewer_tries_at_one_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, limits = Clock(monkeypatch), Limits()
+    found = [guess(limits, f"192.0.2.{n}") for n in range(250)]
+    found += [guess(limits, f"198.51.100.{n}") for n in range(51)]
+    assert found == [0] * 300 + [3600]
+    assert guess(limits, "203.0.113.1", "ben") == 0, "somebody else"
+    clock.now += 3600
+    assert guess(limits, "203.0.113.1") == 0
+
+
+def test_of_ipv6_a_network_is_one_address_also_for_one_person() -> None:
+    limits = Limits()
+    found = [guess(limits, f"2001:db8::{n:x}") for n in range(11)]
+    assert found[:10] == [0] * 10 and found[10] > 0
+    assert guess(limits, "2001:db8:0:1::1") == 0
 
 
 def test_a_login_that_succeeds_makes_up_for_the_ones_that_did_not(

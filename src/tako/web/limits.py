@@ -6,6 +6,7 @@ one of 65,536 places, by a hash that only this process knows.
 
 import math
 import secrets
+from collections.abc import Iterable
 from hashlib import blake2b
 from ipaddress import ip_address
 from time import time
@@ -18,7 +19,10 @@ from starlette.requests import HTTPConnection
 from tako.web.problems import Problem, Trouble
 
 LIMITS: dict[str, RateLimitItem] = {
-    "login": parse("10 per 5 minutes"),  # of one person; begins anew with a login that succeeds
+    # Of one person, from one address; from one alone nobody can use up those from everywhere, so
+    # that a stranger locks nobody out elsewhere. Both begin anew with a login that succeeds.
+    "login": parse("10 per 5 minutes"),
+    "login-person": parse("300 per hour"),
     "login-address": parse("100 per 5 minutes"),  # an office may share one address
     "link": parse("60 per minute"),  # of one link
     "link-address": parse("300 per minute"),
@@ -43,26 +47,27 @@ class Limits:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._salt = secrets.token_bytes(16)
 
-    def hit(self, kind: str, key: str) -> None:
+    def hit(self, kind: str, *keys: str) -> None:
         """Count a try. Raises TooMany."""
-        item, place = LIMITS[kind], self._place(key)
+        item, place = LIMITS[kind], self._place(keys)
         if not self._limiter.hit(item, kind, place):
             left = self._limiter.get_window_stats(item, kind, place).reset_time - time()
             raise TooMany(max(1, math.ceil(left)))
 
-    def forget(self, kind: str, key: str) -> None:
-        self._limiter.clear(LIMITS[kind], kind, self._place(key))
+    def forget(self, kind: str, *keys: str) -> None:
+        self._limiter.clear(LIMITS[kind], kind, self._place(keys))
 
-    def _place(self, key: str) -> str:
-        return blake2b(_network(key).encode(), key=self._salt, digest_size=2).hexdigest()
+    def _place(self, keys: Iterable[str]) -> str:
+        text = "\0".join(map(_network, keys))
+        return blake2b(text.encode(), key=self._salt, digest_size=2).hexdigest()
 
 
-def allow(request: HTTPConnection, kind: str, key: str) -> None:
-    """Count a try of ``kind`` (see `LIMITS`) by ``key``: a name, a link's id, an address.
+def allow(request: HTTPConnection, kind: str, *keys: str) -> None:
+    """Count a try of ``kind`` (see `LIMITS`) by ``keys``: a name, a link's id, an address.
 
     Raises TooMany: with how long to wait.
     """
-    limits_of(request).hit(kind, key)
+    limits_of(request).hit(kind, *keys)
 
 
 def limits_of(request: HTTPConnection) -> Limits:

@@ -18,14 +18,16 @@ async def person_with(request: Request, name: str, password: str) -> str | None:
     by address.
     """
     people = people_of(request)
-    key = people.canonical(name)
-    allow(request, "login-address", address_of(request))
-    allow(request, "login", key)
+    key, address = people.canonical(name), address_of(request)
+    allow(request, "login-address", address)
+    allow(request, "login", address, key)
+    allow(request, "login-person", key)
     person = people.people.get(key)
     hashed = None if person is None else person.password
     if not await to_thread.run_sync(fits, hashed, password, limiter=_limiter(request)):
         return None
-    limits_of(request).forget("login", key)
+    limits_of(request).forget("login", address, key)
+    limits_of(request).forget("login-person", key)
     return key
 
 
