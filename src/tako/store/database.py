@@ -58,6 +58,14 @@ class Database:
     def all(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(_STATEMENTS[statement], values).fetchall()
 
+    def page(
+        self, statement: str, *values: Any
+    ) -> tuple[list[tuple[Any, ...]], tuple[Any, ...] | None]:
+        """Up to as many rows as the last value says, and the last of them if there are more."""
+        *others, limit = values
+        rows = self.all(statement, *others, limit + 1)
+        return rows[:limit], rows[limit - 1] if len(rows) > limit else None
+
     def one(self, statement: str, *values: Any) -> tuple[Any, ...] | None:
         rows = self._connection.execute(_STATEMENTS[statement], values).fetchall()
         return rows[0] if rows else None

@@ -34,8 +34,7 @@ def _insert(tx: Transaction, run_id: str, line: LogLine) -> None:
 
 
 def list_logs(tx: Transaction, c: ListLogs) -> LogPage:
-    rows = tx.db.all("list_logs", c.run_id, c.after, c.limit + 1)
+    rows, last = tx.db.page("list_logs", c.run_id, c.after, c.limit)
     if not rows and tx.db.one("run_exists", c.run_id) is None:
         raise no_run(c.run_id)
-    lines = [LogLine(*row) for row in rows[: c.limit]]
-    return LogPage(lines, lines[-1].seq if len(rows) > c.limit else None)
+    return LogPage([LogLine(*row) for row in rows], None if last is None else last[0])

@@ -17,23 +17,20 @@ _END = "\U0010ffff"  # above all that an event may begin with
 
 
 def event_groups(tx: Transaction, c: ListEventGroups) -> EventGroups:
-    rows = tx.db.all("event_groups", c.prefix, c.prefix + _END, c.after or "", c.limit + 1)
-    groups = [EventGroup(*row) for row in rows[: c.limit]]
-    return EventGroups(groups, groups[-1].event if len(rows) > c.limit else None)
+    rows, last = tx.db.page("event_groups", c.prefix, c.prefix + _END, c.after or "", c.limit)
+    return EventGroups([EventGroup(*row) for row in rows], None if last is None else last[0])
 
 
 def waiters_of(tx: Transaction, c: ListWaitersOf) -> WaiterPage:
-    rows = tx.db.all("page_of_waiters", c.event, c.after, c.limit + 1)
-    more = rows[c.limit - 1][0] if len(rows) > c.limit else None
-    return WaiterPage([Waiter(*row[1:]) for row in rows[: c.limit]], more)
+    rows, last = tx.db.page("page_of_waiters", c.event, c.after, c.limit)
+    return WaiterPage([Waiter(*row[1:]) for row in rows], None if last is None else last[0])
 
 
 def mailbox(tx: Transaction, c: ListMailbox) -> Mailbox:
     event, seq = c.after or ("", 0)
-    rows = tx.db.all("mailbox", c.prefix, c.prefix + _END, event, seq, c.limit + 1)
-    last = rows[c.limit - 1] if len(rows) > c.limit else None
+    rows, last = tx.db.page("mailbox", c.prefix, c.prefix + _END, event, seq, c.limit)
     more = None if last is None else (last[2], last[0])
-    return Mailbox([Event(*row[1:]) for row in rows[: c.limit]], more)
+    return Mailbox([Event(*row[1:]) for row in rows], more)
 
 
 def queues(tx: Transaction, _c: GetQueues) -> Queues:
