@@ -54,12 +54,18 @@ WORKFLOWS = """
         code: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="Three capitals")]
 
 
+    def tell(notice: object) -> None:
+        print(notice)
+
+
     FORMS = {"order": Order, "amount": Amount, "code": Code, None: None}
 
 
     @workflow("ask")
     async def ask(payload: dict[str, object], step: Step) -> object:
         form = FORMS[payload.pop("form", None)]
+        if payload.pop("tell", False):
+            payload["notify"] = [tell]
         title = payload.pop("title", "May it ship?")
         decision = await step.approval("sign", title=title, form=form, **payload)
         return None if decision is None else [decision.outcome, decision.by, decision.channel]

@@ -323,12 +323,15 @@ def test_passing_on_takes_a_person_too(the_desk: Desk, visitor: Visitor) -> None
 
 
 def test_an_operator_reminds_once_for_each_page(the_desk: Desk, visitor: Visitor) -> None:
-    asked = the_desk.ask(to=["cy"], notify=[])
+    untold = the_desk.ask(to=["cy"])  # of which nobody is told: there is no way to remind them
+    asked = the_desk.ask(to=["cy"], tell=True)
     visitor.log_in("ana")
+    assert "Send a reminder" not in visitor.get(page_of(untold)).text
     page = visitor.get(page_of(asked)).text
     for _ in range(2):
         data = {"csrf": csrf_of(page), "once": once_of(page)}
         assert visitor.http.post(f"{page_of(asked)}/remind", data=data).status_code == 303
+    assert the_desk.kinds(asked).count("reminded") == 1
     visitor.log_in("cy")
     page = visitor.get(page_of(asked)).text
     assert "Send a reminder" not in page

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+import tako
+from tako import approvals
+from tako.model import Actor
 from tests.web.chromium import chromium
 from tests.web.desk import Desk, desk, is_open
 
@@ -210,6 +213,16 @@ def test_nothing_has_to_be_scrolled_sideways(the_desk: Desk, open_browser: Any) 
             assert wide <= 0, (path, width)
 
 
+def test_on_a_phone_the_bar_has_two_rows_and_all_places(open_browser: Any) -> None:
+    page = open_browser(viewport={"width": 375, "height": 700}, java_script_enabled=False)
+    log_in(page, "Ana")
+    bar = page.locator("header.bar").bounding_box()
+    assert bar is not None and bar["height"] <= 88
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="System").click()
+    expect(page.get_by_role("heading", name="System")).to_be_visible()
+    expect(page.get_by_role("button", name="Log out")).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(the_desk: Desk, open_browser: Any, scheme: str) -> None:
     asked = the_desk.ask(
@@ -290,3 +303,59 @@ def test_a_question_is_passed_on_and_answered_by_the_other(the_desk: Desk, page:
     answer(page, "Reject")
     expect(page.get_by_role("heading", name="You answered “reject”")).to_be_visible()
     assert the_desk.result(asked) == ["reject", "cy", "page"]
+
+
+def test_who_comes_second_or_late_is_told_what_has_happened(the_desk: Desk, page: Page) -> None:
+    quick, gone = the_desk.ask(to=["ana", "bo"]), the_desk.ask(to=["ana"])
+    log_in(page, "Ana", f"/approvals/{quick.id}")
+    approvals.reject_sync(quick.id, by=Actor("bo", "process", "python"))
+    with page.expect_response(f"**/approvals/{quick.id}/answer") as answered:
+        answer(page, "Approve")
+    assert answered.value.status == 409
+    expect(page.get_by_role("heading", name="Already decided: “reject”")).to_be_visible()
+    standing = page.locator(".standing")
+    expect(standing).to_contain_text("Decided by Bo Lindqvist from Python.")
+    expect(standing.locator("time")).to_be_visible()
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    page.goto(f"/approvals/{gone.id}")
+    tako.cancel_sync(gone.run_id, "not needed any more")
+    with page.expect_response(f"**/approvals/{gone.id}/answer") as answered:
+        answer(page, "Approve")
+    assert answered.value.status == 410
+    expect(page.get_by_role("heading", name="No longer needed")).to_be_visible()
+    assert the_desk.kinds(gone).count("answered") == 0
+
+
+def test_what_has_changed_is_shown_anew_with_what_was_typed(the_desk: Desk, page: Page) -> None:
+    asked = the_desk.ask_title("Pay 100?", to=["ana"])
+    log_in(page, "Ana", f"/approvals/{asked.id}")
+    page.get_by_label("Comment").fill("Only this once.")
+    the_desk.change(asked, "Pay 100,000?")
+    with page.expect_response(f"**/approvals/{asked.id}/answer") as answered:
+        answer(page, "Reject")
+    assert answered.value.status == 409
+    expect(page.get_by_role("heading", name="Pay 100,000?")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("changed")
+    expect(page.get_by_label("Comment")).to_have_value("Only this once.")
+    assert is_open(the_desk, asked)
+    answer(page, "Reject")
+    expect(page.get_by_role("heading", name="You answered “reject”")).to_be_visible()
+    assert the_desk.now(asked).answers[0].comment == "Only this once."
+    assert the_desk.result(asked) == "reject"
+
+
+def test_an_operator_reminds_and_a_viewer_only_looks(the_desk: Desk, page: Page) -> None:
+    asked = the_desk.ask(title="Are you there?", to=["bo"], tell=True)
+    log_in(page, "Ana", f"/approvals/{asked.id}")
+    expect(page.get_by_role("heading", name="Not for you to answer")).to_be_visible()
+    page.get_by_role("button", name="Send a reminder").click()
+    expect(page.get_by_role("list").last).to_contain_text("Bo Lindqvist reminded.")
+    page.get_by_role("button", name="Log out").click()
+    log_in(page, "Vic", f"/approvals/{asked.id}")
+    expect(page.get_by_role("main").get_by_role("button")).to_have_count(0)
+    page.goto("/inbox?view=open")
+    page.get_by_label("Title").fill("are you")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"view=open&text=are\+you"))
+    page.get_by_role("link", name="Are you there?").first.click()
+    expect(page.get_by_role("heading", level=1, name="Are you there?")).to_be_visible()

@@ -71,7 +71,7 @@ def _extreme(shop: Showcase) -> str:
 
 
 _ANSWERS = {"Approve": APPROVER, "Reject": APPROVER}
-_APPROVAL = _ANSWERS | {"Pass it on": APPROVER, "Send a reminder": OPERATOR}
+_APPROVAL = _ANSWERS | {"Pass it on": APPROVER}
 _BULK = {"Cancel …": OPERATOR, "Run again …": OPERATOR}
 _CANCEL = {"Cancel the run": OPERATOR}
 _RUN = "/runs/{id:any_id}"

@@ -154,7 +154,7 @@ async def _door(request: Request, who: Who, approval: Approval) -> Door:
         "story": await _story(request, who, approval),
         "seen": _seen(people, approval, who),
         "old": False,
-        "may_remind": is_open and may(who, Role.OPERATOR),
+        "may_remind": is_open and bool(approval.question.notify) and may(who, Role.OPERATOR),
         "may_view": may(who, Role.VIEWER),
     }
     door = door_of(request, who, approval.id, _back(request, approval))
