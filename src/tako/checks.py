@@ -1,4 +1,7 @@
-"""What a text or a number of a caller may be, before it is sent."""
+"""What a text or a number of a caller may be, before it is sent.
+
+Each check returns what it was given, and raises TypeError or ValueError, which name ``what``.
+"""
 
 import re
 from collections.abc import Sequence

@@ -82,6 +82,7 @@ def process_actor(channel: str = "python") -> Actor:
 
 
 def os_user() -> str:
+    """Its name, or "uid-<number>"."""
     import getpass
     import os
 

@@ -59,6 +59,7 @@ def configure(
 
 
 def app_of(workflow: "Workflow[Any, Any] | str | None" = None) -> "AppConfig":
+    """The app that is meant, as `configure` says. Raises AppNotFound, ConfigError."""
     from pathlib import Path
 
     from tako.config import FILE, find_app, load_app
@@ -76,7 +77,10 @@ def app_of(workflow: "Workflow[Any, Any] | str | None" = None) -> "AppConfig":
 
 
 async def ask(app: "AppConfig", command: Command, expected: type[T]) -> T:
-    """Send ``command`` to the app's server and return the reply that it always has."""
+    """Send ``command`` to the app's server and return the reply that it always has.
+
+    Raises what it was refused with, and Unavailable.
+    """
     async with answered(app):
         return as_reply(await link_to(app).request(command), expected)
 

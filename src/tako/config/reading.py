@@ -1,4 +1,4 @@
-"""A TOML file to Structs: every error names the file and the key."""
+"""A TOML file to Structs: every error is a ConfigError that names the file and the key."""
 
 import os
 import re
@@ -17,6 +17,7 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
 
 def read(path: Path) -> dict[str, Any]:
+    """Raises AppNotFound: there is no such file. ConfigError: it cannot be read, or is no TOML."""
     import tomllib  # 10 ms that only those pay who read a file
 
     try:
