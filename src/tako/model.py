@@ -195,7 +195,8 @@ class GroupQueue(msgspec.Struct, frozen=True, array_like=True):
 class WorkflowStat(msgspec.Struct, frozen=True):
     """Figures of a workflow. Percentiles are (p50, p90, p99) in ms, empty without data.
 
-    ``sample`` are those of the newest runs that have ended, ``failed`` those of them that failed.
+    ``sample`` are those of the newest runs that have ended, ``failed`` those of them that failed,
+    ``failures`` how many of a hundred in each of at most 20 equal parts of them, oldest first.
     ``duration``: from the first start to the end. ``delay``: from enqueue to the first start.
     """
 
@@ -206,6 +207,7 @@ class WorkflowStat(msgspec.Struct, frozen=True):
     failed: int
     duration: tuple[int, ...]
     delay: tuple[int, ...]
+    failures: tuple[int, ...] = ()
 
 
 class Event(msgspec.Struct, frozen=True):

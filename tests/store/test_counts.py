@@ -135,3 +135,16 @@ def per_day(driver: Driver) -> tuple[int, ...]:
     (stat,) = driver.do(GetWorkflowStats("w", days=3)).stats
     found: tuple[int, ...] = stat.per_day
     return found
+
+
+def test_failures_are_told_in_equal_parts_from_the_oldest_on(driver: Driver) -> None:
+    for number in range(41):  # so that a part has three
+        run = driver.start()
+        if number in (0, 1, 40):
+            driver.do(Fail(run.id, run.lease_id, ERROR))
+        else:
+            driver.succeed(run)
+    driver.start()  # has not ended
+    (stat,) = driver.do(GetWorkflowStats("w")).stats
+    assert stat.failures == (67, *(0,) * 12, 50)
+    assert (stat.sample, stat.failed) == (41, 3)

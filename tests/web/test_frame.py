@@ -53,6 +53,14 @@ def test_the_place_where_somebody_is_is_marked(ana: httpx.Client) -> None:
     assert '<a href="/inbox" aria-current="page">' in page
 
 
+def test_who_answers_an_approval_is_in_the_inbox(here: Site, ana: httpx.Client) -> None:
+    with here.client() as operator:
+        asked = ask(operator)
+    page = ana.get(f"/approvals/{asked}").text
+    assert page.count("aria-current") == 1
+    assert '<a href="/inbox" aria-current="page">' in page
+
+
 def test_how_many_wait_is_in_title_icon_and_navigation(here: Site) -> None:
     with here.client("cleo") as api, here.client() as operator:
         before = api.get("/inbox/count").json()["inbox"]
@@ -107,7 +115,7 @@ def test_nothing_in_a_page_needs_what_the_policy_forbids(ana: httpx.Client, here
 
 @pytest.mark.parametrize(
     ("path", "status", "said"),
-    [("/nowhere", 404, "not"), ("/runs/nothing", 404, "there is no run nothing")],
+    [("/nowhere", 404, "not"), ("/runs/nothing", 404, "There is no run nothing.")],
 )
 def test_a_browser_gets_a_page_and_a_program_a_problem(
     ana: httpx.Client, path: str, status: int, said: str
@@ -115,6 +123,7 @@ def test_a_browser_gets_a_page_and_a_program_a_problem(
     page = ana.get(path)
     assert page.status_code == status
     assert said in page.text and 'class="card message"' in page.text
+    assert 'href="/inbox">To the inbox' in page.text
     assert ana.get(f"/api{path}").headers["content-type"] == "application/problem+json"
 
 

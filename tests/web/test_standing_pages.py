@@ -153,6 +153,25 @@ def test_a_chart_has_its_numbers_in_a_text_too(ana: Visitor) -> None:
     assert re.match(r"\d+ runs in 14 days\. 13 days before: 0, .*last 24 hours: \d+$", label[1])
 
 
+def test_the_last_runs_of_a_workflow_are_signs_with_words_that_lead_to_them(ana: Visitor) -> None:
+    run = run_of(start(ana, "order", **{"value/customer": "eve", "value/amount": "3"}))
+    ended(ana, run)
+    dots = ana.get("/workflows").text.partition(">order</a>")[2].partition("</li>\n")[0]
+    last = re.findall(r'<a class="state (\w+)" href="/runs/(\w+)"', dots)[-1]
+    assert last == ("succeeded", run)
+    assert f'<span class="sr-only">succeeded: {run}</span>' in dots
+
+
+def test_how_often_and_how_long_is_a_chart_each_with_its_words(ana: Visitor) -> None:
+    ended(ana, run_of(start(ana, "order", **{"value/customer": "eve", "value/amount": "3"})))
+    page = ana.get("/workflows/order").text
+    labels = re.findall(r'role="img"[^>]*aria-label="([^"]*)"', page)
+    assert len(labels) == 4 and "runs in 14 days" in labels[0]
+    assert labels[2].startswith("Starts after: p50")
+    assert re.fullmatch(r"Takes: p50 [^,]+, p90 [^,]+, p99 [^,]+", labels[1])
+    assert labels[3].startswith("Per cent that failed, oldest first. part 1 of ")
+
+
 def test_a_run_is_started_from_the_form_of_its_payload(ana: Visitor) -> None:
     page = ana.get("/workflows/order")
     assert 'name="value/customer"' in page.text

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tako.commands import Story
 from tako.model import Pass, Run, RunState, StepLine, Waiter
-from tako.web.timeline import Picture, draw, layout
+from tako.web.timeline import Picture, draw, layout, legend
 from tako.web.timeline.layout import LEFT, RIGHT, WIDTH
 
 DAY = 86_400_000
@@ -237,3 +237,18 @@ def test_nothing_is_cut_in_a_run_of_less_than_a_second() -> None:
     steps = [StepLine("quick", "run", "ok", 1, 1_500, 1_501, 3)]
     story = Story(run_of(1_000, 1_000, finished_at=1_900), steps, [], [])
     assert not picture_of(story, 0).cuts
+
+
+def test_the_legend_has_what_this_picture_has_and_nothing_else() -> None:
+    steps = [StepLine("a", "run", "ok", 1, 1_000, 1_100, 3)]
+    plain = Story(run_of(1_000, 1_000, finished_at=1_100), steps, [], [])
+    assert legend(picture_of(plain, 1_100)) == [("k-run", "work")]
+    steps += [
+        StepLine("b", "run", "failed", 1, 1_100, 1_200, 3),
+        StepLine("c", "sleep", "ok", 1, 1_200, 1_200 + DAY, 3),
+    ]
+    passes = [Pass(1_200 + DAY, "7-a", 1)]
+    rich = Story(run_of(500, 1_000, finished_at=1_300 + DAY), steps, [], passes)
+    words = [text for _, text in legend(picture_of(rich, 0))]
+    assert words[:4] == ["in the queue", "work", "sleep", "× failed"]
+    assert words[4].startswith("◇") and words[5].startswith("shaded")

@@ -25,7 +25,7 @@ from tako.store.reading import run_of
 from tako.store.refusal import Refusal, no_run
 from tako.store.transaction import Transaction
 
-_SAMPLE = 1_000
+_SAMPLE, _PARTS = 1_000, 20
 _MOST_PASSES = 1_000
 
 
@@ -81,9 +81,16 @@ def _stat(tx: Transaction, name: str, days: int) -> WorkflowStat:
         waiting=_one(tx, "runs_at_rest", "waiting", name),
         sample=len(ended),
         failed=sum(1 for row in ended if row[0] == "failed"),
+        failures=_failures([row[0] == "failed" for row in reversed(ended)]),
         duration=_percentiles(row[3] - row[2] for row in ended if row[2] is not None),
         delay=_percentiles(row[2] - row[1] for row in newest if row[2] is not None),
     )
+
+
+def _failures(failed: list[bool]) -> tuple[int, ...]:
+    size = ceil(len(failed) / _PARTS) or 1
+    parts = (failed[at : at + size] for at in range(0, len(failed), size))
+    return tuple(ceil(100 * sum(part) / len(part)) for part in parts)
 
 
 def _percentiles(values: Iterable[int]) -> tuple[int, ...]:

@@ -30,7 +30,9 @@ def view(text: str | None, full: str = "") -> Markup:
     drawn = _Drawing()
     body = Markup("").join(drawn.value(value, 0))
     return Markup('<div class="json-bar">{}{}</div><div class="json" dir="auto">{}</div>').format(
-        _note(f"{kind_of(value)}, {len(text):,} characters{drawn.left_out}"), _link(full), body
+        _note(f"{kind_of(value)}, {len(text):,} characters of JSON{drawn.left_out}"),
+        _link(full),
+        body,
     )
 
 

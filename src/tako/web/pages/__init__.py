@@ -18,10 +18,15 @@ from tako.web.pages import (
     statics,
     system,
     waiting,
+    wording,
     workflows,
 )
 from tako.web.pages.rendering import path_of, render
+from tako.web.paths import below
 from tako.web.problems import Problem
+
+_NO_ROUTE = "Not Found"  # as Starlette says it
+NOWHERE = "No page has this address. Maybe a part of it got lost, or what it was of is gone."
 
 
 def routes(config: AppConfig) -> list[BaseRoute]:
@@ -44,9 +49,9 @@ def problem_page(request: Request, problem: Problem) -> Response:
     """What a person sees where a program would get problem+json; who must log in is sent there."""
     if problem.code == "not_logged_in":
         return RedirectResponse(_to_login(request), 303)
-    response = render(
-        request, "message.html", problem.status, title=problem.title, text=problem.detail
-    )
+    on = {} if below(request.scope).startswith("/l/") else {"back": path_of(request, "/inbox")}
+    text = wording.sentence(problem.detail) if problem.detail != _NO_ROUTE else NOWHERE
+    response = render(request, "message.html", problem.status, title=problem.title, text=text, **on)
     response.headers.update(problem.headers)
     return response
 

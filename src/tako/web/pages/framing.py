@@ -24,6 +24,7 @@ _NAV = (
     ("/waiting", "Waiting", Role.VIEWER),
     ("/system", "System", Role.VIEWER),
 )
+_BELOW = {"/inbox": ("/approvals",)}  # what belongs to a place and is elsewhere
 
 
 class Place(Struct, frozen=True):
@@ -104,12 +105,16 @@ async def frame(request: Request, who: Who, live: str | None) -> dict[str, Any]:
 
 def navigation(request: Request, who: Who) -> list[Place]:
     """Where this person may go."""
-    path = request.url.path
     return [
-        Place(path_of(request, url), name, (path + "/").startswith(path_of(request, url) + "/"))
+        Place(path_of(request, url), name, _is_below(request, url, *_BELOW.get(url, ())))
         for url, name, role in _NAV
         if role is None or may(who, role)
     ]
+
+
+def _is_below(request: Request, *urls: str) -> bool:
+    path = request.url.path + "/"
+    return any(path.startswith(path_of(request, url) + "/") for url in urls)
 
 
 def region(request: Request) -> Markup:

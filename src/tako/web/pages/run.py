@@ -30,7 +30,7 @@ from tako.web.engine import Engine, config_of, engine_of, people_of
 from tako.web.pages import wording
 from tako.web.pages.framing import logged_in, page
 from tako.web.problems import Trouble
-from tako.web.timeline import draw, layout
+from tako.web.timeline import draw, layout, legend
 from tako.web.times import rfc3339
 from tako.web.who import Who
 from tako.why import Scene, running_of, server_answers, why
@@ -80,7 +80,7 @@ async def _loaded(request: Request) -> dict[str, Any]:
         page_of = "" if start == rows else _query(after, start, number)
         return f"{page_of}#step-{number + n + 1}"
 
-    picture = draw(layout(story, now, place, number), f"Time line of run {run.id}")
+    picture = layout(story, now, place, number)
     return {
         "run": run,
         "error": None if run.error is None else msgspec.json.decode(run.error, type=RunError),
@@ -93,7 +93,8 @@ async def _loaded(request: Request) -> dict[str, Any]:
         "drawn": (number + 1, number + len(story.steps)),
         "next": _next(story, after, rows, number),
         "paged": bool(after or rows),
-        "picture": picture,
+        "picture": draw(picture, f"Time line of run {run.id}"),
+        "legend": legend(picture),
         "lines": logged.lines,
         "approvals": asked,
         "why": await _why(request, engine, run, story, asked, now),

@@ -128,7 +128,7 @@ def standing(people: Directory, approval: Approval, actor: Actor) -> Standing | 
     if mine is not None:
         return _waiting(approval, mine)
     why = why_not(people, approval, actor.person, actor.groups)
-    return None if why is None else Standing("note", "Not for you to answer", f"{_sentence(why)}.")
+    return None if why is None else Standing("note", "Not for you to answer", sentence(why))
 
 
 def _decided(people: Directory, approval: Approval, mine: Answer | None) -> Standing:
@@ -162,8 +162,9 @@ def _waiting(approval: Approval, mine: Answer) -> Standing:
     return Standing("good", f"You answered “{mine.answer}”", text, mine.at)
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def sentence(text: str) -> str:
+    """With a capital at its beginning and a full stop at its end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!", ":")) else ".")
 
 
 # --- the record

@@ -24,7 +24,7 @@ from tako.commands import (
 )
 from tako.durations import to_ms
 from tako.errors import PayloadRefused, TakoError, Unavailable
-from tako.model import BrokenModule, Role, WorkflowInfo, WorkflowStat
+from tako.model import BrokenModule, Role, Run, WorkflowInfo, WorkflowStat
 from tako.schema import find_problem
 from tako.web import charts, csrf, forms
 from tako.web.engine import config_of, engine_of
@@ -34,16 +34,19 @@ from tako.web.pages.rendering import path_of
 from tako.web.problems import Trouble
 from tako.web.who import Who
 
-RECENT = 10
+RECENT, DOTS = 10, 16  # last runs as a table, and as signs
 STALE = "This page had been open for too long. Nothing was started; please try once more."
 
 
 class Line(Struct, frozen=True):
-    """A workflow with its figures. ``stat`` None: nothing is known of it but its name."""
+    """A workflow with its figures and its last runs, newest first.
+
+    ``stat`` None: nothing is known of it but its name.
+    """
 
     info: WorkflowInfo
     stat: WorkflowStat | None
-    chart: str
+    runs: list[Run]
 
 
 def routes() -> list[BaseRoute]:
@@ -62,8 +65,11 @@ async def workflows(request: Request) -> Response:
         known = await _known(request)
         stats = await engine_of(request).read(GetWorkflowStats(), WorkflowStats)
         by_name = {stat.name: stat for stat in stats.stats}
-        lines = [_line(info, by_name.get(info.name)) for info in known.workflows]
-        return {"lines": lines, "broken": known.broken}
+        lines = [
+            Line(info, by_name.get(info.name), await _last(request, info.name, DOTS))
+            for info in known.workflows
+        ]
+        return {"lines": lines, "broken": known.broken, "charts": charts}
 
     return await page(request, who, "workflows.html", load=load, live="workflows", shared=True)
 
@@ -90,12 +96,12 @@ async def _show(
             raise Trouble("not_found", f"no workflow is named {name!r}")
         engine = engine_of(request)
         stats = (await engine.read(GetWorkflowStats(name), WorkflowStats)).stats
-        recent = await engine.read(ListRuns(workflow=name, limit=RECENT, brief=True), RunList)
+        recent = await _last(request, name, RECENT)
         form = None if info.schema is None else forms.form_of(info.schema)
         return {
-            "line": _line(info, stats[0] if stats else None),
+            "line": Line(info, stats[0] if stats else None, recent),
+            "charts": charts,
             "broken": known.broken,
-            "runs": recent.runs,
             "now": now_ms(),
             "form": form,
             "data": (forms.texts(form) if form else {}) if data is None else data,
@@ -116,8 +122,9 @@ async def _known(request: Request) -> WorkflowList:
         return WorkflowList(found.workflows, [*found.broken, away])
 
 
-def _line(info: WorkflowInfo, stat: WorkflowStat | None) -> Line:
-    return Line(info, stat, charts.days(stat.per_day if stat else (0,) * 14))
+async def _last(request: Request, name: str, limit: int) -> list[Run]:
+    command = ListRuns(workflow=name, limit=limit, brief=True)
+    return (await engine_of(request).read(command, RunList)).runs
 
 
 # --- starting a run

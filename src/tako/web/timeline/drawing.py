@@ -19,6 +19,9 @@ patternTransform="rotate(45)"><rect class="tl-soft" width="6" height="6"/>\
 <path class="tl-strong" d="M0 0h6v1.5h-6zM0 0h1.5v6h-1.5z"/>\
 </pattern></defs>"""
 _SIGNS = {"failed": "×", "timeout": "!", "open": "…"}
+_KINDS = {"queue": "in the queue", "run": "work", "wait_for": "wait", "approval": "people"}
+_KINDS |= {"sleep": "sleep"}
+_OUTCOMES = {"failed": "failed", "timeout": "the deadline passed", "open": "goes on"}
 
 
 def draw(picture: Picture, label: str) -> Markup:
@@ -33,6 +36,23 @@ def draw(picture: Picture, label: str) -> Markup:
         "</svg>",
     ]
     return Markup("".join(parts))
+
+
+def legend(picture: Picture) -> list[tuple[str, str]]:
+    """What this picture is made of: the class of a sample, "" if there is none, and words."""
+    bars = [bar for row in picture.rows for bar in row.bars]
+    kinds = {bar.kind for bar in bars}
+    outcomes = {bar.outcome for row in picture.rows if row.steps for bar in row.bars}
+    found = [(f"k-{kind}", words) for kind, words in _KINDS.items() if kind in kinds]
+    for outcome, words in _OUTCOMES.items():
+        if outcome in outcomes:
+            sample = "o-failed" if outcome == "failed" else ""
+            found.append((sample, f"{_SIGNS[outcome]} {words}"))
+    if picture.changes:
+        found.append(("", "◇ another worker, or attempt"))
+    if picture.cuts:
+        found.append(("", "shaded: a long time drawn short; behind it times are counted anew"))
+    return found
 
 
 def _n(number: float) -> str:
