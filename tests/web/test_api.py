@@ -8,15 +8,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.web.site import Site, ask, asked, ended, enqueue, problem, site
+from tests.web.site import Site, ask, asked, ended, enqueue, problem
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("api")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,6 @@ from tests.web.desk import Desk, desk, is_open
 from tests.web.pressing import CLICK, SCRIPT, hidden, press, text_of
 
 
-@pytest.fixture(scope="module")
-def the_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("inbox")) as found:
-        yield found
-
-
 @pytest.fixture
 def visitor(the_desk: Desk) -> Iterator[Visitor]:
     with Visitor(the_desk.url) as someone:

@@ -8,22 +8,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tako import approvals
 from tako.model import Actor
-from tests.web.chromium import chromium
-from tests.web.desk import Desk, desk, is_open
+from tests.web.desk import Desk, is_open
 
 BO = Actor("bo", "process", "python")
-
-
-@pytest.fixture(scope="module")
-def the_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("keys")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

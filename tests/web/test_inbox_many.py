@@ -10,16 +10,10 @@ import pytest
 from tako import approvals
 from tako.model import Actor, Approval
 from tests.web.browser import Visitor
-from tests.web.desk import Desk, desk, is_open
+from tests.web.desk import Desk, is_open
 from tests.web.pressing import CLICK, SCRIPT, hidden, text_of
 
 BO = Actor("bo", "process", "python")
-
-
-@pytest.fixture(scope="module")
-def the_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("many")) as found:
-        yield found
 
 
 @pytest.fixture

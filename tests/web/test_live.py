@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -17,12 +17,6 @@ from tests.support import wait_until
 from tests.web.site import Site, site
 
 PEOPLE = ("ana", "bob", "cleo", "vic")
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("live")) as started:
-        yield started
 
 
 class Stream:

@@ -7,19 +7,12 @@ from playwright.sync_api import Browser, Page, expect
 
 import tako
 from tests.support import start_server
-from tests.web.chromium import chromium
 from tests.web.desk import Desk, desk
 
 
 @pytest.fixture
 def the_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with desk(tmp_path_factory.mktemp("live")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
         yield found
 
 

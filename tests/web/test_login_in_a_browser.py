@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support import AppFixture, free_port, make_app, server
 from tests.web.axe import violations
-from tests.web.chromium import chromium
 from tests.web.crowd import users_app
 from tests.web.tour import wrong_layout
 
@@ -43,12 +42,6 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AppFixture,
     with server(users, oidc, env={"OIDC_SECRET": "x" * 20}) as started:
         started.wait_http()
         yield users, oidc
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])

@@ -6,13 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.web.site import Site, ask, ended, enqueue, problem, site
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("once")) as found:
-        yield found
+from tests.web.site import Site, ask, ended, enqueue, problem
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,7 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 
 from tako.web.api.openapi import statuses
 from tako.web.api.table import ROUTES
-from tests.web.site import Site, ask, ended, site
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("openapi")) as found:
-        yield found
+from tests.web.site import Site, ask, ended
 
 
 @pytest.fixture(scope="module")

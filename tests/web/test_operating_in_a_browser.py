@@ -19,19 +19,12 @@ from tako.connections import run_sync
 from tako.ids import new_id
 from tests.support import in_state, wait_until
 from tests.web import tour
-from tests.web.chromium import chromium
 from tests.web.showcase import Showcase, showcase
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
     with showcase(tmp_path_factory.mktemp("operating"), runs=24, steps=3) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
         yield found
 
 

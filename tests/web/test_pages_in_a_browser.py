@@ -10,8 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 import tako
 from tako import approvals
 from tako.model import Actor
-from tests.web.chromium import chromium
-from tests.web.desk import Desk, desk, is_open
+from tests.web.desk import Desk, is_open
 
 BODY = f"""
 The order **o-1** of *Söner AB*, [checked](https://example.com/x).
@@ -48,18 +47,6 @@ CONTRAST = """() => {
   }
   return bad;
 }"""
-
-
-@pytest.fixture(scope="module")
-def the_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("browser")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Programs that look through mails: they follow, run and send everything, and decide nothing."""
 
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
@@ -9,24 +8,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from tako.model import Approval
 from tests.web.browser import Visitor
-from tests.web.chromium import chromium, without_a_gesture
-from tests.web.desk import Desk, desk, is_open
+from tests.web.chromium import without_a_gesture
+from tests.web.desk import Desk, is_open
 from tests.web.pressing import CLICK, SCRIPT, press
 
 MOST = 150  # requests of one crawl: below the limit of one address
 MATTERS = {"answered", "decided", "delegated", "revoked", "expired", "withdrawn"}
-
-
-@pytest.fixture(scope="module")
-def the_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("robots")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def untouched(the_desk: Desk, approval: Approval) -> bool:

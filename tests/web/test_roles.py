@@ -9,7 +9,7 @@ import pytest
 from tako.model import Role
 from tako.web.api.calls import Route
 from tako.web.api.table import ROUTES
-from tests.web.site import Site, ask, site
+from tests.web.site import Site, ask
 
 ORDER = [Role.VIEWER, Role.APPROVER, Role.OPERATOR]
 PEOPLE = {Role.VIEWER: "vic", Role.APPROVER: "bob", Role.OPERATOR: "ana"}
@@ -23,12 +23,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/approvals/{id}/delegate": {"to": "cleo"},
     "/api/approvals/{id}/links": {"person": "bob"},
 }
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("roles")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

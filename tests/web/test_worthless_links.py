@@ -13,14 +13,8 @@ from tako.model import Actor
 from tako.web.times import rfc3339
 from tests.support import wait_until
 from tests.web.browser import Visitor
-from tests.web.desk import Desk, desk, is_open
+from tests.web.desk import Desk, is_open
 from tests.web.pressing import CLICK, hidden, press, text_of
-
-
-@pytest.fixture(scope="module")
-def the_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("links")) as found:
-        yield found
 
 
 @pytest.fixture
