@@ -8,16 +8,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.web.site import Site, ask, site
+from tests.web.site import Site, ask
 
 FIRST_LOAD = 100_000  # bytes over the wire: page, style, scripts, icon
 HTML = {"accept": "text/html"}
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("frame")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
