@@ -12,7 +12,7 @@ from tako.web.timeline.scale import Scale, scale_of, tick_step
 WIDTH = 960
 LEFT, RIGHT = 210, 944  # of the lanes
 HEAD, ROW, BAR, FOOT = 46, 22, 12, 10
-_MOST_ROWS = 80  # of steps; more of them share rows
+_MOST_ROWS = 50  # of steps; more of them share rows
 _MOST_WAITS = 40
 _LEAST = 3.0  # px that the shortest bar has
 _GAP = 1.0  # px between two bars of a lane
