@@ -47,14 +47,13 @@ def story(tx: Transaction, c: GetStory) -> Story:
     rows = tx.db.all("brief_runs_by_seq", json_list([seq]))
     if not rows:
         raise no_run(c.run_id)
-    steps = tx.db.all("step_lines", c.run_id, c.after, c.limit + 1)
-    more = steps[c.limit - 1][0] if len(steps) > c.limit else None
+    steps, last = tx.db.page("step_lines", c.run_id, c.after, c.limit)
     return Story(
         run_of(rows[0]),
-        [StepLine(*row[1:]) for row in steps[: c.limit]],
+        [StepLine(*row[1:]) for row in steps],
         [Waiter(*row) for row in tx.db.all("waiters_of_run", c.run_id)],
         [Pass(*row) for row in tx.db.all("passes_of_run", c.run_id, _MOST_PASSES)],
-        more,
+        None if last is None else last[0],
     )
 
 
