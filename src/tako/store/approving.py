@@ -197,9 +197,8 @@ def check_unanswered(tx: Transaction, approval: Approval, actor: Actor) -> None:
 def _check_answer(approval: Approval, c: Decide) -> None:
     question = approval.question
     if c.answer not in question.options:
-        raise _unfit("answer", f"{c.answer!r} is not one of {', '.join(question.options)}")
-    if c.comment is not None and len(c.comment) > LONGEST_COMMENT:
-        raise _unfit("comment", f"it has more than {LONGEST_COMMENT} characters")
+        raise _unfit("answer", f"{c.answer[:100]!r} is not one of {', '.join(question.options)}")
+    _check_comment(c.comment)
     if question.schema is None:
         if c.value not in (None, "null"):
             raise _unfit("value", "this approval has no form")
@@ -209,6 +208,11 @@ def _check_answer(approval: Approval, c: Decide) -> None:
             raise _unfit(*problem)
     elif c.answer != VETO:
         raise _unfit("value", f"the form has to be filled in to answer {c.answer!r}")
+
+
+def _check_comment(comment: str | None) -> None:
+    if comment is not None and len(comment) > LONGEST_COMMENT:
+        raise _unfit("comment", f"it has more than {LONGEST_COMMENT} characters")
 
 
 def _unfit(field: str, problem: str) -> Refusal:
@@ -252,8 +256,9 @@ def delegate(tx: Transaction, c: Delegate) -> ApprovalReply | Error:
         return ApprovalReply(found.approval)
     try:
         _check_delegate(tx, found.approval, who, to)
+        _check_comment(c.comment)
     except Refusal as refusal:
-        detail = {"code": refusal.reply.code, "to": to, "problem": refusal.reply.message}
+        detail = {"code": refusal.reply.code, "to": to[:100], "problem": refusal.reply.message}
         auditing.of_approval(tx, found.approval, "refused", who, detail)
         return refusal.reply
     tx.db.run("take_back", found.seq, to)
@@ -270,7 +275,7 @@ def _check_delegate(tx: Transaction, approval: Approval, who: Actor, to: str) ->
     questions.refuse_closed(approval)
     check_unanswered(tx, approval, who)
     if to == who.person or not is_name(to):
-        raise Refusal(NotAllowed, f"an approval is delegated to one other person, not {to!r}")
+        raise Refusal(NotAllowed, f"an approval is delegated to one other person, not {to[:100]!r}")
     if is_excluded(tx.people, approval, to):
         raise Refusal(NotAllowed, f"{to} is excluded from this approval")
     check_unanswered(tx, approval, Actor(to, "", ""))

@@ -42,7 +42,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "approval_closed": (410, "Too late"),
     "link_refused": (410, "This link is not good (any more)"),
     "too_large": (413, "Too large"),
-    "wrong_type": (415, "Not JSON"),
+    "wrong_type": (415, "Not the kind of body that is taken"),
     "wrong_host": (421, "Not the host that is meant"),
     "invalid": (422, "The request cannot be used"),
     "answer_refused": (422, "The answer cannot be used"),

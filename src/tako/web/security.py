@@ -7,7 +7,6 @@ from dataclasses import replace
 from email.utils import formatdate
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -96,7 +95,6 @@ class Guard:
         if scope["method"] not in _SAFE and not _has_token(headers):
             self._check_origin(scope, headers)
         _check_length(headers, self._web.max_body)
-        _check_charset(headers)
 
     def _check_host(self, headers: Headers) -> None:
         """Another name that leads here is a rebound one (or forgotten in the settings)."""
@@ -182,14 +180,6 @@ def _check_encodings(scope: Scope) -> None:
             raise Trouble("bad_request", "the address is not UTF-8") from None
         if any(c < " " or c == "\x7f" for c in text):
             raise Trouble("bad_request", "the address has control characters")
-
-
-def _check_charset(headers: Headers) -> None:
-    """Of a form's parts: any codec of Python's may be named, and some raise, or take for ever."""
-    kind, options = parse_options_header(headers.get("content-type"))
-    charset = options.get(b"charset", b"utf-8").lower()
-    if kind == b"multipart/form-data" and charset not in (b"utf-8", b"utf8"):
-        raise Trouble("wrong_type", "forms are sent as UTF-8")
 
 
 def _check_length(headers: Headers, most: int) -> None:

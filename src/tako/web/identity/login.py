@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -21,6 +20,7 @@ from tako.web.identity.passwords import person_with
 from tako.web.limits import TooMany
 from tako.web.pages.rendering import render
 from tako.web.paths import root_of
+from tako.web.posted import read
 from tako.web.security import safe_next
 from tako.web.who import NotLoggedIn, Who, who_of
 
@@ -79,20 +79,20 @@ async def log_in(request: Request) -> Response:
         return message(request, 405, "Nothing to fill in", "Here, others say who you are.")
     if mode == "local" and not is_local(request):
         return message(request, 403, "Only on this machine", _AWAY)
-    async with request.form(max_files=0, max_fields=10) as given:
-        if not csrf.matches(request, given):
-            return form(request, 403, _STALE, given)
-        return await (_choose if mode == "local" else _password)(request, given)
+    given = await read(request)
+    if not csrf.matches(request, given):
+        return form(request, 403, _STALE, given)
+    return await (_choose if mode == "local" else _password)(request, given)
 
 
-async def _choose(request: Request, given: FormData) -> Response:
+async def _choose(request: Request, given: Mapping[str, str]) -> Response:
     name = text(given, "person") or text(given, "name")
     if not is_name(name):
         return form(request, 422, _NO_NAME, given)
     return await _enter(request, given, _actor(request, name, "local"))
 
 
-async def _password(request: Request, given: FormData) -> Response:
+async def _password(request: Request, given: Mapping[str, str]) -> Response:
     try:
         person = await person_with(request, text(given, "name"), text(given, "password"))
     except TooMany as error:
@@ -104,7 +104,7 @@ async def _password(request: Request, given: FormData) -> Response:
     return await _enter(request, given, _actor(request, person, "password"))
 
 
-async def _enter(request: Request, given: FormData, by: Actor) -> Response:
+async def _enter(request: Request, given: Mapping[str, str], by: Actor) -> Response:
     response = RedirectResponse(next_of(request, text(given, "next")), 303)
     await sessions.begin(request, response, by)
     return response
@@ -122,7 +122,7 @@ def form(
     request: Request,
     status: int = 200,
     problem: str = "",
-    given: FormData | None = None,
+    given: Mapping[str, str] | None = None,
     who: Who | None = None,
 ) -> Response:
     """The page to log in, with what went wrong, and what was typed but for the password."""

@@ -9,6 +9,7 @@ from tako.web.engine import web_of
 from tako.web.identity import sessions
 from tako.web.identity.login import known
 from tako.web.pages.rendering import path_of, render
+from tako.web.posted import read
 
 _STALE = "That page had been open for too long: press the button once more."
 _ELSEWHERE = {
@@ -32,9 +33,8 @@ async def show(request: Request) -> Response:
 async def log_out(request: Request) -> Response:
     if (said := _ELSEWHERE.get(web_of(request).auth)) is not None:
         return await _page(request, problem=said)
-    async with request.form(max_files=0, max_fields=10) as given:
-        if not csrf.matches(request, given):
-            return await _page(request, 403, _STALE)
+    if not csrf.matches(request, await read(request)):
+        return await _page(request, 403, _STALE)
     response = RedirectResponse(path_of(request, "/logout"), 303)
     await sessions.end(request, response)
     return response

@@ -17,11 +17,12 @@ from tako.errors import Refused, StepNotFound
 from tako.model import Role, StepLine
 from tako.web import csrf
 from tako.web.engine import engine_of
-from tako.web.pages.answering import once, read
+from tako.web.pages.answering import once
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of
 from tako.web.pages.run import show
 from tako.web.pages.waiting import checked, send
+from tako.web.posted import read
 from tako.web.problems import problem_of
 
 STALE = "The page had been open for too long. Nothing was done; please try once more."

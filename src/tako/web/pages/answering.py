@@ -35,11 +35,11 @@ from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording
 from tako.web.pages.rendering import ONCE, render
+from tako.web.posted import read
 from tako.web.problems import problem_of
 from tako.web.who import Who
 
 ANSWER, COMMENT, DIGEST = "answer", "comment", "digest"
-_MOST_FIELDS = 2000
 
 STALE = (
     "This page had been open for too long, or your browser keeps no cookies. Nothing was sent. "
@@ -95,12 +95,6 @@ class Sent(Struct, frozen=True):
     data: Mapping[str, str] | None = None
     errors: Mapping[str, str] = {}
     notice: str = ""
-
-
-async def read(request: Request) -> dict[str, str]:
-    """The fields of a form; files are not taken. Raises HTTPException."""
-    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as given:
-        return {name: value for name, value in given.items() if isinstance(value, str)}
 
 
 def once(data: Mapping[str, str], *content: str) -> str:

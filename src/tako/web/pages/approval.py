@@ -30,9 +30,10 @@ from tako.web.asked import check_seen
 from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording
-from tako.web.pages.answering import Door, Sent, answer, confirm, get, once, read, show
+from tako.web.pages.answering import Door, Sent, answer, confirm, get, once, show
 from tako.web.pages.framing import frame, logged_in
 from tako.web.pages.rendering import fragment, path_of, render
+from tako.web.posted import read
 from tako.web.problems import problem_of
 from tako.web.who import Who, may, require
 

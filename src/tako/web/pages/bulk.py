@@ -16,6 +16,7 @@ from tako.web.bulk import MOST, Chosen, Deed, by_filter, by_ids, can, carry_out
 from tako.web.engine import Engine, engine_of
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of
+from tako.web.posted import pairs, single
 from tako.web.problems import Trouble
 from tako.web.runlist import wanted_of
 from tako.web.who import Who
@@ -59,9 +60,9 @@ async def bulk(request: Request) -> Response:
     What a filter finds is always shown first: it may find others by the time of the second click.
     """
     who = await logged_in(request, Role.OPERATOR)
-    async with request.form(max_files=0, max_fields=MOST + 20) as form:
-        chosen = [text for text in form.getlist("run") if isinstance(text, str)]
-        data = {name: text for name, text in form.items() if isinstance(text, str)}
+    sent = await pairs(request)
+    chosen = [text for name, text in sent if name == "run"]
+    data = single([pair for pair in sent if pair[0] != "run"])
     if not csrf.matches(request, data):
         raise Trouble("not_allowed", STALE)
     if data.get("do") not in ("cancel", "rerun"):

@@ -38,11 +38,11 @@ from tako.web.pages.answering import (
     STALE,
     Door,
     confirm,
-    read,
 )
 from tako.web.pages.approval import door_of, visible
 from tako.web.pages.framing import frame, logged_in
 from tako.web.pages.rendering import path_of, render
+from tako.web.posted import read
 from tako.web.problems import Trouble, problem_of
 from tako.web.who import Who
 

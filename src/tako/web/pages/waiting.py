@@ -32,8 +32,9 @@ from tako.model import Role
 from tako.web import csrf
 from tako.web.api.standing import due_cursor, due_text, mail_cursor, mail_text
 from tako.web.engine import Engine, config_of, engine_of
-from tako.web.pages.answering import once, read
+from tako.web.pages.answering import once
 from tako.web.pages.framing import logged_in, page
+from tako.web.posted import read
 from tako.web.who import Who
 
 PAGE = 50

@@ -28,9 +28,10 @@ from tako.model import BrokenModule, Role, Run, WorkflowInfo, WorkflowStat
 from tako.schema import find_problem
 from tako.web import charts, csrf, forms
 from tako.web.engine import config_of, engine_of
-from tako.web.pages.answering import once, read
+from tako.web.pages.answering import once
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of
+from tako.web.posted import read
 from tako.web.problems import Trouble
 from tako.web.who import Who
 
