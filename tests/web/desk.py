@@ -10,7 +10,15 @@ import tako
 from tako import Handle, approvals, links, reach
 from tako.connections import run_sync
 from tako.model import Approval
-from tests.support import AppFixture, ServerProcess, free_port, make_app, server, wait_until
+from tests.support import (
+    AppFixture,
+    ServerProcess,
+    approval_of,
+    free_port,
+    make_app,
+    server,
+    wait_until,
+)
 
 WORKFLOWS = """
     import asyncio
@@ -143,11 +151,7 @@ class Desk:
         (self.app.dir / "workflows" / "title.txt").write_text(title)
 
     def asked(self, run_id: str) -> Approval:
-        async def there() -> list[Approval]:
-            return await approvals.list("all", run_id=run_id)
-
-        found: list[Approval] = run_sync(wait_until(there, what=f"an approval of {run_id}"))
-        return found[0]
+        return run_sync(approval_of(run_id))
 
     def link(self, approval: Approval, person: str = "ana", **options: Any) -> str:
         """The address that this person gets."""

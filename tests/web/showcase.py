@@ -14,7 +14,15 @@ import tako
 from tako import Handle, approvals, links
 from tako.connections import run_sync
 from tako.model import Approval
-from tests.support import AppFixture, ServerProcess, free_port, make_app, server, wait_until
+from tests.support import (
+    AppFixture,
+    ServerProcess,
+    approval_of,
+    free_port,
+    make_app,
+    server,
+    wait_until,
+)
 
 WORKFLOWS = """
     import asyncio
@@ -191,11 +199,7 @@ class Showcase:
 
 
 def asked(run_id: str) -> Approval:
-    async def there() -> list[Approval]:
-        return await approvals.list("all", run_id=run_id)
-
-    found: list[Approval] = run_sync(wait_until(there, 30, what=f"an approval of {run_id}"))
-    return found[0]
+    return run_sync(approval_of(run_id))
 
 
 @contextmanager

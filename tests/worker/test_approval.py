@@ -1,6 +1,7 @@
 """step.approval: what may be asked, what comes back, and that it survives what a wait survives."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -304,15 +305,23 @@ async def test_a_saved_approval_that_is_now_another_kind_of_step_is_a_clear_erro
         await run.result(timeout=60)
 
 
-async def test_after_a_redeploy_with_other_words_people_are_asked_anew(
-    scene: Scene, key: str
-) -> None:
+async def reworded_after_an_answer(
+    scene: Scene, key: str, workflow: str
+) -> tuple[tako.Handle[Any], Approval]:
+    """A parked run, to whose question ana has said yes; its code now asks something else."""
     scene.app.write({f"{key}.text": "pay 5 EUR"})
-    run = await tako.enqueue("reworded", key)
+    run = await tako.enqueue(workflow, key)
     first = await asked(run.id)
     await in_state(run, "waiting")
     await approvals.approve(first.id, by="ana")
     scene.app.write({f"{key}.text": "pay 5000 EUR"})
+    return run, first
+
+
+async def test_after_a_redeploy_with_other_words_people_are_asked_anew(
+    scene: Scene, key: str
+) -> None:
+    run, first = await reworded_after_an_answer(scene, key, "reworded")
     assert (await run.cancel("to run it again")) is True
     await tako.rerun(run.id)
     second = await asked(run.id)
@@ -327,12 +336,7 @@ async def test_after_a_redeploy_with_other_words_people_are_asked_anew(
 async def test_asked_with_other_words_while_it_waits_the_answers_so_far_no_longer_count(
     scene: Scene, key: str
 ) -> None:
-    scene.app.write({f"{key}.text": "pay 5 EUR"})
-    run = await tako.enqueue("reworded-meanwhile", key)
-    first = await asked(run.id)
-    await in_state(run, "waiting")
-    await approvals.approve(first.id, by="ana")
-    scene.app.write({f"{key}.text": "pay 5000 EUR"})
+    run, first = await reworded_after_an_answer(scene, key, "reworded-meanwhile")
     await tako.signal(f"again:{key}")
 
     async def changed() -> Approval | None:
