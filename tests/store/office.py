@@ -9,6 +9,7 @@ from tako.audit import START, check_end, verify
 from tako.commands import (
     ClaimedRun,
     Command,
+    CountApprovals,
     Delegate,
     Error,
     ListApprovals,
@@ -121,8 +122,9 @@ class Office(Driver):
         return json.loads(value or "")
 
     def inbox(self, person: str, *groups: str) -> list[str]:
-        """The ids of what waits for this person's answer."""
+        """The ids of what waits for this person's answer; they are as many as are counted."""
         listed = self.do(ListApprovals(person=person, groups=groups))
+        assert self.do(CountApprovals(person, groups)).count == len(listed.approvals)
         return [approval.id for approval in listed.approvals]
 
     def kinds(self, approval_id: str = "a1") -> list[str]:

@@ -3,7 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from tako.commands import CountApprovals, Decided, Delegate, ListApprovals, MintLink, RevokeLinks
+from tako.commands import (
+    Cancel,
+    CountApprovals,
+    Decided,
+    Delegate,
+    ListApprovals,
+    MintLink,
+    RevokeLinks,
+)
 from tako.model import Actor, Escalation
 from tako.people import Directory, Person
 from tako.store import inbox
@@ -362,6 +370,22 @@ def test_what_is_open_comes_nearest_deadline_first_in_pages(office: Office) -> N
     assert office.do(CountApprovals("ana")).count == 4
     assert office.do(CountApprovals("vic")).count == 0
     assert office.do(CountApprovals()).count == 4
+
+
+def test_how_many_wait_for_somebody_follows_all_that_changes_it(office: Office) -> None:
+    """The number is remembered: `Office.inbox` compares it with the list."""
+    run = office.ask(to=("ana", "ben"), quorum=2)
+    assert (office.inbox("ana"), office.inbox("ben"), office.inbox("dan")) == (["a1"], ["a1"], [])
+    office.decide("ana")
+    assert (office.inbox("ana"), office.inbox("ben")) == ([], ["a1"])
+    office.delegate("ben", "dan")
+    assert (office.inbox("ben"), office.inbox("dan")) == ([], ["a1"])
+    office.ask("a2", to=("group:finance",))
+    assert office.inbox("ana") == ["a2"]
+    office.people = Directory([person for person in STAFF if person.id != "ana"], ROLES)
+    assert office.inbox("ana") == []
+    office.do(Cancel(run.id, "no"))
+    assert (office.inbox("dan"), office.inbox("ben")) == ([], ["a2"])
 
 
 def test_a_text_is_looked_for_in_titles_a_bounded_number_of_them_at_a_time(

@@ -23,6 +23,7 @@ _Page = Callable[[_Key, int], list[_Key]]
 
 _FIRST: _Key = (-(2**63), 0)
 _PAGE = 200  # rows that are looked at together
+_PEOPLE = 1_000  # whose counts are remembered
 MOST_COUNTED = 100  # each is looked at; more than that nobody reads at once
 MOST_SEARCHED = 5_000  # for one reply
 
@@ -48,11 +49,25 @@ def count(tx: Transaction, c: CountApprovals) -> Count:
     if c.person is None:
         row = tx.db.one("count_open_approvals")
         return Count(0 if row is None else row[0])
-    asked = ListApprovals(person=c.person, groups=c.groups)
+    return Count(_counted(tx, c.person, c.groups))
+
+
+def _counted(tx: Transaction, person: str, groups: tuple[str, ...]) -> int:
+    """Each page shows it. Whatever changes it is on record, so it is good until the next row."""
+    row = tx.db.one("audit_written")
+    written = 0 if row is None else int(row[0])
+    known = tx.shared.waiting.get((person, groups))
+    if known is not None and known[:2] == (written, tx.people):
+        return known[2]
+    asked = ListApprovals(person=person, groups=groups)
     mine = (
         1 for _, one in _candidates(tx, asked) if one is not None and _is_wanted(tx, asked, one)
     )
-    return Count(sum(islice(mine, MOST_COUNTED)))
+    number = sum(islice(mine, MOST_COUNTED))
+    if len(tx.shared.waiting) >= _PEOPLE:
+        tx.shared.waiting.clear()
+    tx.shared.waiting[person, groups] = written, tx.people, number
+    return number
 
 
 def _candidates(tx: Transaction, c: ListApprovals) -> Iterator[tuple[_Key, Approval | None]]:

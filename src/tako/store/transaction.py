@@ -35,6 +35,8 @@ class Shared:
         self.turns: dict[str, dict[str, int]] = {}  # group -> workflow -> turns: see claiming
         self.audit_head: tuple[int, str] | None = None  # number and hash of the last row
         self.arrived: dict[tuple[str, int], Arrived] = {}  # (workflow, days): see arrivals
+        # (person, groups) -> rows of the record, who people were, and how many waited for them
+        self.waiting: dict[tuple[str, tuple[str, ...]], tuple[int, Directory, int]] = {}
         row = database.one("reserved_seqs")
         self.last_seq = self.reserved = 0 if row is None else int(row[0])
         self.read_workflows(database)
@@ -51,6 +53,7 @@ class Shared:
     def restore(self, snapshot: Snapshot) -> None:
         self.groups, self.limits, self.reserved, self.audit_head = snapshot
         self.arrived.clear()
+        self.waiting.clear()
 
 
 class Transaction:
