@@ -163,7 +163,7 @@ PAGES: list[Stop] = [
     Stop(
         "/inbox/selected",
         lambda s: f"/inbox/selected?answer=reject&pick={s.order.id}.{s.order.digest}",
-        "Reject",
+        "",
         "Inbox",
         offers={"Reject 1": APPROVER},
     ),
