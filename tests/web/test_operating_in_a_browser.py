@@ -165,7 +165,7 @@ def test_a_run_is_cancelled_with_a_reason_run_again_and_signalled(ana: Page) -> 
     ana.goto(f"/runs/{run_id}")
     ana.get_by_label("Payload, as JSON").fill("not JSON")
     ana.get_by_role("button", name="Send the signal").click()
-    expect(ana.get_by_role("alert")).to_contain_text("the payload is not JSON")
+    expect(ana.get_by_role("alert")).to_contain_text("This is not JSON")
     ana.get_by_label("Payload, as JSON").fill('{"by": "mail"}')
     ana.get_by_role("button", name="Send the signal").click()
     run_sync(in_state(tako.Handle(run_id), "succeeded"))
