@@ -43,3 +43,8 @@ def matches(request: Request, form: Mapping[str, object]) -> bool:
 
 def _cookie(request: Request) -> str:
     return cookie_name(request, _NAME)
+
+
+def stale(outcome: str = "done") -> str:
+    """What a page says whose form has another value than the cookie, or none."""
+    return f"This page had been open for too long. Nothing was {outcome}; please try once more."

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from tako.builtin import RESERVED
 from tako.checks import LONGEST_ID
 from tako.commands import (
     Cancel,
@@ -50,7 +51,6 @@ from tako.web.api.shapes import (
 from tako.web.problems import Trouble
 
 State = Literal["pending", "running", "waiting", "succeeded", "failed", "cancelled"]
-_OWN = "tako."  # how the names of built-in workflows begin
 
 
 # --- what comes in
@@ -334,7 +334,7 @@ async def waits(call: Call, q: WaitQuery) -> WaitPage:
 
 async def workflows(call: Call, _: Nothing) -> WorkflowsOut:
     found = await call.ask(ListWorkflows(), WorkflowList)
-    own = [_workflow(w) for w in found.workflows if not w.name.startswith(_OWN)]
+    own = [_workflow(w) for w in found.workflows if not w.name.startswith(RESERVED)]
     return WorkflowsOut(own, [BrokenOut(b.module, b.error) for b in found.broken])
 
 

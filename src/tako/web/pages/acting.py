@@ -25,7 +25,6 @@ from tako.web.pages.waiting import checked, send
 from tako.web.posted import read
 from tako.web.problems import problem_of
 
-STALE = "The page had been open for too long. Nothing was done; please try once more."
 _SHOWN = 200  # steps that a preview lists
 
 
@@ -42,7 +41,7 @@ async def act(request: Request) -> Response:
     who = await logged_in(request, Role.OPERATOR)
     data = await read(request)
     if not csrf.matches(request, data):
-        return await show(request, who, 403, STALE)
+        return await show(request, who, 403, csrf.stale())
     try:
         problem = await _do(request, data)
     except Refused as refusal:

@@ -39,7 +39,6 @@ from tako.web.who import Who, may, require
 
 _STEPS = 100  # of the run that are shown here
 _PROVEN = {"password", "oidc", "proxy", "mounted"}  # in local mode anybody may say who they are
-STALE = "This page had been open for too long. Nothing was sent; please try once more."
 
 
 def routes() -> list[BaseRoute]:
@@ -84,7 +83,7 @@ async def delegate(request: Request) -> Response:
     door = await _door(request, who, approval)
     data = await read(request)
     if not csrf.matches(request, data):
-        return show(request, door, approval, 403, Sent(notice=STALE))
+        return show(request, door, approval, 403, Sent(notice=csrf.stale("sent")))
     to = data.get("to", "").strip()
     words = f"pass on to {to}"  # not the name alone: a program fills all fields alike
     sign = gesture(request.headers, words, data.get(WORD, ""), proven=door.proven)
@@ -101,7 +100,7 @@ async def remind(request: Request) -> Response:
     door = await _door(request, who, approval)
     data = await read(request)
     if not csrf.matches(request, data):
-        return show(request, door, approval, 403, Sent(notice=STALE))
+        return show(request, door, approval, 403, Sent(notice=csrf.stale("sent")))
     command = Remind(approval.id, who.actor, once(data, approval.id))
     return await _done(request, door, approval, command, Reminded)
 

@@ -21,8 +21,6 @@ from tako.web.problems import Trouble
 from tako.web.runlist import wanted_of
 from tako.web.who import Who
 
-STALE = "The page had been open for too long. Nothing was done; please try once more."
-
 
 class Order(msgspec.Struct, frozen=True):
     """What is to be done."""
@@ -64,7 +62,7 @@ async def bulk(request: Request) -> Response:
     chosen = [text for name, text in sent if name == "run"]
     data = single([pair for pair in sent if pair[0] != "run"])
     if not csrf.matches(request, data):
-        raise Trouble("not_allowed", STALE)
+        raise Trouble("not_allowed", csrf.stale())
     if data.get("do") not in ("cancel", "rerun"):
         raise Trouble("bad_request", "nothing that can be done to runs was chosen", field="do")
     order = await _order(engine_of(request), data, chosen)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from tako.builtin import RESERVED
 from tako.clock import now_ms
 from tako.commands import ApprovalList, ListApprovals, ListWorkflows, WorkflowList
 from tako.errors import ApprovalNotFound
@@ -139,7 +140,7 @@ async def _workflows(request: Request, who: Who, wanted: Wanted) -> list[tuple[s
     if not may(who, Role.VIEWER):
         return [(wanted.workflow, wanted.workflow)] if wanted.workflow else []
     known = (await engine_of(request).read(ListWorkflows(), WorkflowList)).workflows
-    named = {info.name for info in known if not info.name.startswith("tako.")}
+    named = {info.name for info in known if not info.name.startswith(RESERVED)}
     return [(name, name) for name in sorted(named | {wanted.workflow} - {""})]
 
 

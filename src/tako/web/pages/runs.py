@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from tako.builtin import RESERVED
 from tako.clock import now_ms
 from tako.commands import CountRuns, ListWorkflows, RunCounts, RunList, WorkflowList
 from tako.model import Role, Run, RunError, RunState
@@ -64,7 +65,7 @@ async def runs(request: Request) -> Response:
             "paged": before,
             "counts": [(str(state), counts.counts[state]) for state in RunState],
             "total": sum(counts.counts.values()),
-            "workflows": [w.name for w in known if wanted.own or not w.name.startswith("tako.")],
+            "workflows": [w.name for w in known if wanted.own or not w.name.startswith(RESERVED)],
             "last": _LAST,
             "note": note_of,
             "now": now,

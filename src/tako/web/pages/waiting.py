@@ -39,7 +39,6 @@ from tako.web.who import Who
 
 PAGE = 50
 _VIEWS = ("events", "deadlines", "mailbox")
-STALE = "This page had been open for too long. Nothing was sent; please try once more."
 
 
 def routes() -> list[BaseRoute]:
@@ -125,7 +124,7 @@ async def signal(request: Request) -> Response:
     who = await logged_in(request, Role.OPERATOR)
     data = await read(request)
     if not csrf.matches(request, data):
-        return await _show(request, who, 403, data=data, errors={"": STALE})
+        return await _show(request, who, 403, data=data, errors={"": csrf.stale("sent")})
     payload, errors = checked(request, data)
     if errors:
         return await _show(request, who, 422, data=data, errors=errors)

@@ -36,7 +36,6 @@ from tako.web.problems import Trouble
 from tako.web.who import Who
 
 RECENT, DOTS = 10, 16  # last runs as a table, and as signs
-STALE = "This page had been open for too long. Nothing was started; please try once more."
 
 
 class Line(Struct, frozen=True):
@@ -136,7 +135,7 @@ async def start(request: Request) -> Response:
     name = request.path_params["name"]
     data = await read(request)
     if not csrf.matches(request, data):
-        return await _show(request, who, 403, data, {"": STALE})
+        return await _show(request, who, 403, data, {"": csrf.stale("started")})
     known = await engine_of(request).read(ListWorkflows(), WorkflowList)
     schema = next((w.schema for w in known.workflows if w.name == name), None)
     form = None if schema is None else forms.form_of(schema)
