@@ -17,6 +17,7 @@ from bench import report
 from bench.families import (
     approvals,
     broadcast,
+    browsing,
     imports,
     killed,
     parked,
@@ -53,6 +54,7 @@ FAMILIES: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "click": approvals.clicked,
     "approvals": approvals.a_second,
     "crowded": approvals.crowded,
+    "web": browsing.measure,
 }
 
 

@@ -3,15 +3,21 @@
 import asyncio
 import re
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import unescape
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
 
 from bench.processes import until
+from tako.clock import monotonic
 
 _FIELD = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 _COOKIE = re.compile(r"^set-cookie: ([^=]+)=([^;]+)", re.MULTILINE | re.IGNORECASE)
 _LENGTH = re.compile(r"^content-length: (\d+)", re.MULTILINE | re.IGNORECASE)
+_LIVE = re.compile(r'data-live="([^"]+)" data-version="(\d+)"')
+_FRAGMENT = {"HX-Request": "true", "Tako-Live": "0"}
 _BY_HAND = {
     "Sec-Fetch-Site": "same-origin",
     "Sec-Fetch-Mode": "navigate",
@@ -21,9 +27,11 @@ _BY_HAND = {
 
 
 class Browser:
-    def __init__(self, port: int) -> None:
+    """``cookies``: those of another one, whose session it is in too."""
+
+    def __init__(self, port: int, cookies: dict[str, str] | None = None) -> None:
         self._port = port
-        self._cookies: dict[str, str] = {}
+        self._cookies = dict(cookies or {})
         self._writer: asyncio.StreamWriter | None = None
 
     async def __aenter__(self) -> Self:
@@ -57,6 +65,38 @@ class Browser:
     async def get(self, path: str) -> str:
         return await self._ask("GET", path, {}, "")
 
+    async def log_in(self, person: str) -> None:
+        await self.press("/login", {**await self.form("/login"), "name": person})
+
+    async def another(self) -> "Browser":
+        """One more of the same person."""
+        browser = Browser(self._port, self._cookies)
+        await browser.come_from(1)
+        return browser
+
+    async def look(self, path: str, seconds: float) -> int:
+        """Open the page and keep it open for so long, up to date; how often it was fetched."""
+        page, until_ = await self.get(path), monotonic() + seconds
+        fetched = 1
+        async with self._listening(page) as news:
+            while await _heard(news, until_ - monotonic()):
+                await self._ask("GET", path, _FRAGMENT, "")
+                fetched += 1
+        return fetched
+
+    @asynccontextmanager
+    async def _listening(self, page: str) -> AsyncIterator[asyncio.StreamReader]:
+        """The live stream of a page."""
+        live = _LIVE.search(page)
+        assert live is not None, "the page has no stream"
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        head = self._head("GET", f"{unescape(live[1])}&after={live[2]}", {})
+        writer.write(head.encode())
+        try:
+            yield reader
+        finally:
+            writer.close()
+
     async def form(self, path: str) -> dict[str, str]:
         """The hidden fields of the page."""
         page = await self.get(path)
@@ -68,14 +108,20 @@ class Browser:
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return await self._ask("POST", path, _BY_HAND | origin | kind, urlencode(fields))
 
-    async def _ask(self, method: str, path: str, headers: dict[str, str], body: str) -> str:
+    def _head(self, method: str, path: str, headers: dict[str, str]) -> str:
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        sent = {"Host": f"127.0.0.1:{self._port}", "Content-Length": str(len(body)), **headers}
+        sent = {"Host": f"127.0.0.1:{self._port}", **headers}
         if cookies:
             sent["Cookie"] = cookies
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+        return "\r\n".join(lines) + "\r\n\r\n"
+
+    async def _ask(self, method: str, path: str, headers: dict[str, str], body: str) -> str:
+        head = self._head(method, path, {"Content-Length": str(len(body)), **headers})
+        if self._writer is not None and self._reader.at_eof():  # it was quiet for too long
+            await self.come_from(1)
         assert self._writer is not None, "until_served was awaited"
-        self._writer.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+        self._writer.write((head + body).encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
         length = _LENGTH.search(head)
         assert length is not None, head
@@ -83,3 +129,14 @@ class Browser:
         assert head.startswith(("HTTP/1.1 2", "HTTP/1.1 303")), head + text
         self._cookies |= dict(_COOKIE.findall(head))
         return text
+
+
+async def _heard(news: asyncio.StreamReader, within: float) -> bool:
+    """Whether the page is told in time that it is out of date."""
+    try:
+        async with asyncio.timeout(max(0.0, within)):
+            while b'"page":true' not in await news.readuntil(b"\n\n"):
+                pass
+    except TimeoutError:
+        return False
+    return True

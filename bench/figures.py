@@ -59,6 +59,7 @@ _SINGLE = "raw single-row commits/s"
 _BATCHED = "raw 100-row batched inserts/s"
 _HOPS = "2 socket round trips and 2 commits"
 _CLICK = "an HTTP request to the engine, a socket round trip and 2 commits"
+_BARE = "a static file, at 10 at a time too"
 _EXEC = "python -c 'import asyncio, msgspec'"
 
 _ALL = [
@@ -170,6 +171,20 @@ _ALL = [
         "the same with 100 open",
         by_ratio=True,
     ),
+    Figure("inbox, the slowest of its views, p95", "ms", 100, _BARE),
+    Figure("run list, the slowest of its filters, p95", "ms", 100, _BARE),
+    Figure("run page, p95", "ms", 100, _BARE),
+    Figure("workflows, waiting, system: the slowest, p95", "ms", 100, _BARE),
+    Figure(
+        "runs/s while 20 people browse, against without",
+        "runs/s",
+        0.9,
+        "the same without them",
+        higher=True,
+        by_ratio=True,
+    ),
+    Figure("server memory (PSS) after all this browsing, beyond before", "MB", 40),
+    Figure("first load of the inbox: page, style, scripts, icon", "kB", 100),
     Figure("resume of a run with 10,000 saved steps", "ms", 300, "raw: read 10,000 rows, decode"),
 ]
 FIGURES = {figure.name: figure for figure in _ALL}

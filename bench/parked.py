@@ -11,21 +11,23 @@ _AT_ONCE = 1_000
 _WEEK = 7 * 86_400_000
 
 
-async def park(path: Path, count: int, event: str = "go:{}") -> list[str]:
-    """Park ``count`` runs of workflow `wait`, run n on the event ``event.format(n)``; their ids."""
+async def park(path: Path, count: int, event: str = "go:{}", at: int | None = None) -> list[str]:
+    """Park ``count`` runs of workflow `wait`, run n on the event ``event.format(n)``; their ids.
+
+    ``at``: when they came in, in ms; None: now. They wait for a week.
+    """
     store = open_store(path)
     try:
         ids: list[str] = []
         for first in range(0, count, _AT_ONCE):
             events = [event.format(n) for n in range(first, min(first + _AT_ONCE, count))]
-            ids += await _park(store, events)
+            ids += await _park(store, events, now_ms() if at is None else at)
         return ids
     finally:
         store.close()
 
 
-async def _park(store: Store, events: list[str]) -> list[str]:
-    now = now_ms()
+async def _park(store: Store, events: list[str], now: int) -> list[str]:
     waits = {new_id(): event for event in events}
     enqueue: list[Command] = [
         Enqueue(run_id, "wait", payload(event), "default") for run_id, event in waits.items()

@@ -38,6 +38,16 @@ def test_two_cheap_figures_are_measured_printed_and_written_with_every_key(tmp_p
     assert list(tmp_path.iterdir()) == [out], "it left a store or a server behind"
 
 
+def test_people_browse_a_store_with_a_long_past(tmp_path: Path) -> None:
+    out = tmp_path / "results.json"
+    done = bench("--quick", "web", "--out", str(out), "--scratch", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row["value"] for row in json.loads(out.read_text())}
+    assert len(rows) == 7 and all(value > 0 for value in rows.values()), rows
+    assert rows["first load of the inbox: page, style, scripts, icon"] < 100
+    assert list(tmp_path.iterdir()) == [out], "it left a store or a server behind"
+
+
 def test_a_second_run_replaces_what_it_measured_and_keeps_the_rest(tmp_path: Path) -> None:
     out = tmp_path / "results.json"
     old = FIGURES["at rest: server and zygote (PSS)"].row(1.0)
