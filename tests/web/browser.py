@@ -1,6 +1,8 @@
 """A visitor with a cookie jar, who reads pages and presses buttons, without a browser."""
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from html import unescape
 from typing import Any, Self
 
@@ -79,3 +81,13 @@ def said(response: httpx.Response) -> str:
     found = re.search(r'role="alert"><p>(.*?)</p>', response.text)
     text = found[1] if found else response.text.partition("<main")[2].partition("</main>")[0]
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
+
+
+@contextmanager
+def visiting(url: str, names: Iterable[str]) -> Iterator[dict[str, Visitor]]:
+    """People at their browsers, logged in; "" is somebody who is not."""
+    with ExitStack() as stack:
+        found = {name: stack.enter_context(Visitor(url)) for name in names}
+        for name in filter(None, found):
+            found[name].log_in(name)
+        yield found

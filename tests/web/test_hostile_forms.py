@@ -1,7 +1,6 @@
 """Forms as nobody of good will sends them: one clear error, and nothing is done, not even half."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from urllib.parse import urlencode
 
 import httpx
@@ -10,7 +9,7 @@ import pytest
 import tako
 from tako import approvals
 from tako.model import Actor, Approval
-from tests.web.browser import Visitor, csrf_of, once_of
+from tests.web.browser import Visitor, csrf_of, once_of, visiting
 from tests.web.desk import Desk, desk
 from tests.web.pressing import CLICK, text_of
 from tests.web.test_twins import PEOPLE, TWINS, forms, state
@@ -47,11 +46,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def visitors(here: Desk) -> Iterator[dict[str, Visitor]]:
-    with ExitStack() as stack:
-        found = {name: stack.enter_context(Visitor(here.url)) for name in PEOPLE}
-        for name in PEOPLE:
-            if name:
-                found[name].log_in(name)
+    with visiting(here.url, PEOPLE) as found:
         yield found
 
 

@@ -24,12 +24,6 @@ ORDER = {
 }
 
 
-@pytest.fixture(scope="module")
-def the_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("links")) as found:
-        yield found
-
-
 @pytest.fixture
 def ana(the_desk: Desk) -> Iterator[Visitor]:
     with Visitor(the_desk.url) as visitor:

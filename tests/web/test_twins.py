@@ -4,7 +4,6 @@ A form that is added to a page fails here until it names the routes of the API t
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -12,7 +11,7 @@ import pytest
 import tako
 from tako.model import Approval
 from tako.web.api.table import ROUTES
-from tests.web.browser import Visitor, csrf_of
+from tests.web.browser import Visitor, csrf_of, visiting
 from tests.web.desk import Desk, desk
 from tests.web.pressing import CLICK
 from tests.web.site import Site
@@ -51,11 +50,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def visitors(here: Desk) -> Iterator[dict[str, Visitor]]:
     """People at their browsers, whose session counts for both."""
-    with ExitStack() as stack:
-        found = {name: stack.enter_context(Visitor(here.url)) for name in PEOPLE}
-        for name in PEOPLE:
-            if name:
-                found[name].log_in(name)
+    with visiting(here.url, PEOPLE) as found:
         yield found
 
 
