@@ -7,6 +7,7 @@ import pytest
 
 import tako as api
 from tako import approvals, links
+from tako.links import os_user
 from tests.support import AppFixture, tako, tako_json
 
 
@@ -89,10 +90,21 @@ def test_a_run_says_that_it_waits_for_people_and_how_to_answer(asked: AppFixture
 # --- answer
 
 
+def test_who_does_not_say_who_they_are_is_told_who_they_act_as(served: AppFixture) -> None:
+    _, id_ = ask(to=["ana"])
+    me = os_user()
+    for words in (("approve", id_), ("delegate", id_, "--to", "ben")):
+        code, error = refused(served, *words)
+        assert code == 1
+        assert f"you act as {me!r}, as the system knows you: --as NAME acts as another" in error
+    code, error = refused(served, "approve", id_, "--as", "ben")
+    assert (code, "you act as" in error) == (1, False)
+
+
 def test_approve_is_on_record_as_the_command_line_of_whoever_was_named(served: AppFixture) -> None:
     handle, id_ = ask(to=["ana"])
     said = out(served, "approve", id_, "--as", "Ana", "--comment", "all good")
-    assert said == f"decided: approve; run {handle.id} goes on\n"
+    assert said == f"decided: approve, by Ana; run {handle.id} goes on\n"
     assert handle.result_sync(timeout=60) == ["approve", "ana", "cli", None, "all good"]
     answered = approvals.history_sync(id_)[1]
     assert (answered.person, answered.auth, answered.channel) == ("ana", "process", "cli")

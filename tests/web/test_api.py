@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tako.bearers import TOKEN, new_secret
 from tests.web.site import Site, ask, asked, ended, enqueue, problem
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -358,13 +359,17 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(api: httpx.Client) -> No
 
 
 def test_a_path_that_leads_nowhere_and_a_method_that_does_nothing(api: httpx.Client) -> None:
-    problem(api.get("/api/nothing"), 404, "not_found")
+    said = problem(api.get("/api/nothing"), 404, "not_found")
+    there = "there is nothing at /api/nothing: /api/openapi.json lists what there is"
+    assert said["detail"] == there
     problem(api.get("/api"), 404, "not_found")
     problem(api.get("/api/runs/"), 404, "not_found")
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
-        said = api.request(method, "/api/runs")
-        problem(said, 405, "wrong_method")
-        assert set(said.headers["allow"].split(", ")) == {"GET", "HEAD"}
+        sent = api.request(method, "/api/runs")
+        detail = problem(sent, 405, "wrong_method")["detail"]
+        allowed = sent.headers["allow"]
+        assert set(allowed.split(", ")) == {"GET", "HEAD"}
+        assert detail == f"{method} is not possible at /api/runs, only {allowed}"
     problem(api.get("/api/enqueue"), 405, "wrong_method")
     problem(api.get("/api/runs/x/cancel"), 405, "wrong_method")
 
@@ -410,16 +415,22 @@ def test_who_shows_nothing_or_something_else_is_told_to_log_in(here: Site) -> No
         said = nobody.get("/api/me")
         problem(said, 401, "not_logged_in")
         assert said.headers["www-authenticate"].startswith("Bearer")
-        for given in ("Bearer tako_nonsense", "Bearer x", "Basic YTpi", "tako_x", ""):
+        for given in ("Basic YTpi", "tako_x", ""):
             said = nobody.get("/api/me", headers={"authorization": given})
             problem(said, 401, "not_logged_in")
 
 
 def test_a_token_that_is_over_is_none(here: Site) -> None:
     token = here.token("ana", ttl=-1)
+    unknown = new_secret(TOKEN)
+    details = set()
     with here.client(None) as nobody:
-        said = nobody.get("/api/me", headers={"authorization": f"Bearer {token}"})
-    problem(said, 401, "not_logged_in")
+        for given in (token, unknown, "tako_nonsense", "x"):
+            said = nobody.get("/api/me", headers={"authorization": f"Bearer {given}"})
+            details.add(problem(said, 401, "bad_token")["detail"])
+            assert said.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert len(details) == 1, "who tries tokens learns nothing of them"
+    assert "unknown, expired or revoked" in details.pop()
 
 
 def test_the_same_run_is_asked_for_by_its_id_only(api: httpx.Client) -> None:

@@ -56,6 +56,14 @@ def test_the_log_says_where_the_doors_are(tmp_path: Path) -> None:
         started.wait_log(f"app app: {app.url}")
 
 
+def test_passwords_without_a_people_file_are_a_loud_line(tmp_path: Path) -> None:
+    users = f'[web]\nlisten = "127.0.0.1:{free_port()}"\nauth = "users"\n[roles]\nviewer = ["*"]'
+    with server(make_app(tmp_path, {}, toml=users)) as started:
+        started.wait_http()
+        log = started.wait_log("so nobody can log in")
+        assert "WARNING" in log and "`tako people add NAME --password` makes one" in log
+
+
 def test_tako_dev_says_where_the_doors_are(tmp_path: Path) -> None:
     app = local(tmp_path)
     with server(app, command="dev") as started:

@@ -352,7 +352,7 @@ def test_a_field_that_is_not_there_is_named_and_the_delivery_can_be_sent_again(
     status, detail = refused(post(web, "stripe", body, {"Stripe-Signature": stripe(body)}))
     assert status == 422
     assert "hooks.stripe.event" in detail
-    assert "'id'" in detail
+    assert "`id`" in detail
     mended = paid("in_60", "evt_60")
     assert post(web, "stripe", mended, {"Stripe-Signature": stripe(mended)})[0] == 202
     assert len(kept(app, "paid:in_60")) == 1
@@ -367,6 +367,20 @@ def test_a_template_that_fails_on_what_strangers_send_is_no_error_of_the_server(
 ) -> None:
     headers = {"X-Signature": sign("s", body)}
     assert post(web, "wild", body, headers)[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [(b"{}", "`n`"), (b'{"n": 1}', "`by`"), (b'{"by": 1}', "`n`"), (b"[]", "`n`")],
+)
+def test_what_a_template_misses_is_said_in_plain_words(
+    web: httpx.Client, body: bytes, missing: str
+) -> None:
+    status, detail = refused(post(web, "wild", body, {"X-Signature": sign("s", body)}))
+    assert status == 422
+    assert detail == (
+        "the template hooks.wild.event asks for what is not there: the delivery has no " + missing
+    )
 
 
 @pytest.mark.parametrize("name", ["x" * 501, "a\nb", "\x00", "a\x7fb"])

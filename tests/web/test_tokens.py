@@ -64,24 +64,29 @@ def test_an_alias_is_its_person(app: AppFixture) -> None:
     assert tokens[0]["person"] == "viewer"
 
 
+INVALID = 'Bearer error="invalid_token"'
+
+
 @pytest.mark.parametrize(
-    "header",
+    ("header", "kind", "scheme"),
     [
-        "Bearer",
-        "Bearer tako_",
-        "Bearer tako_" + "x" * 43,
-        "Bearer nonsense",
-        "Bearer tako_é",
-        "Basic dGFrbzp0YWtv",
-        "Token tako_x",
+        ("Bearer", "not_logged_in", "Bearer"),
+        ("Bearer tako_", "bad_token", INVALID),
+        ("Bearer tako_" + "x" * 43, "bad_token", INVALID),
+        ("Bearer nonsense", "bad_token", INVALID),
+        ("Bearer tako_é", "bad_token", INVALID),
+        ("Basic dGFrbzp0YWtv", "not_logged_in", "Bearer"),
+        ("Token tako_x", "not_logged_in", "Bearer"),
     ],
 )
-def test_what_is_no_token_is_401_and_says_how_to_get_one(app: AppFixture, header: str) -> None:
+def test_what_is_no_token_is_401_and_says_how_to_get_one(
+    app: AppFixture, header: str, kind: str, scheme: str
+) -> None:
     headers = {b"Authorization": header.encode("latin-1")}
     answer = httpx.get(f"{app.url}/api/runs", headers=headers)
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert answer.json()["type"] == "tako:not_logged_in"
+    assert answer.headers["www-authenticate"] == scheme
+    assert answer.json()["type"] == f"tako:{kind}"
     assert "token" in answer.json()["detail"]
 
 

@@ -1,6 +1,7 @@
 """`tako approvals`: list, show, answer, delegate, remind, and the links of people."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -208,12 +209,11 @@ def answer(
     from tako.cli.output import report
     from tako.cli.sending import connected
 
-    with connected():
-        by = _actor(person)
+    with connected(), _acting(person) as by:
         after = approvals.answer_sync(approval_id, option, by=by, value=given, comment=comment)
     said = f"{by.person} answered {option}; it needs {after.question.quorum} who agree"
     if after.outcome is not None:
-        said = f"decided: {after.outcome}; run {after.run_id} goes on"
+        said = f"decided: {after.outcome}, by {by.person}; run {after.run_id} goes on"
     report(approval_json(after), said, as_json=as_json)
 
 
@@ -229,8 +229,7 @@ def delegate(
     from tako.cli.output import report
     from tako.cli.sending import connected
 
-    with connected():
-        by = _actor(person)
+    with connected(), _acting(person) as by:
         after = approvals.delegate_sync(approval_id, to, by=by, comment=comment)
     said = f"{to} answers in the place of {by.person}"
     report(approval_json(after), said, as_json=as_json)
@@ -306,6 +305,22 @@ def rotate_key(
         links.rotate_key_sync(forget=forget, by=_actor(None))
     out = "all links that were out are void" if forget else "links that are out stay good"
     report({"forgotten": forget}, f"new links have a new key; {out}", as_json=as_json)
+
+
+@contextmanager
+def _acting(person: str | None) -> "Iterator[Actor]":
+    """Who it is; one who may not, and has not said who they are, is told who they act as."""
+    from tako.errors import NotAllowed
+
+    by = _actor(person)
+    try:
+        yield by
+    except NotAllowed as error:
+        if person is None:
+            error.add_note(
+                f"you act as {by.person!r}, as the system knows you: --as NAME acts as another"
+            )
+        raise
 
 
 def _actor(person: str | None) -> "Actor":

@@ -49,7 +49,10 @@ class PeopleFile:
         """The id of whom ``name`` means, as the file spells it. Raises UsageError: nobody."""
         found = self._directory.people.get(self._directory.canonical(name))
         if found is None:
-            raise UsageError(f"there is no {name} in {self.path}")
+            raise UsageError(
+                f"nobody is named {name!r} in {self.path}: `tako people list` shows who is there, "
+                "`tako people add` adds somebody"
+            )
         return found.id
 
     def add(self, person: str, fields: Mapping[str, Any]) -> None:

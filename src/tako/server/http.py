@@ -28,6 +28,12 @@ class HttpDoor:
             from tako.web.hooks import routes
 
             routes(config)  # which says what cannot work of them
+        if web.auth == "users" and not config.people.exists():
+            _log.warning(
+                "app %s: there is no people file %s, so nobody can log in: `tako people add NAME "
+                "--password` makes one",
+                *(config.name, config.people),
+            )
         self._config = config
         self._web = web
         self._stopping = threading.Event()

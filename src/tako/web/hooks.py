@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -87,9 +88,7 @@ class _Hook:
         try:
             event = _rendered(self._template, known)
         except UndefinedError as error:
-            raise Trouble(
-                "invalid", f"{self._where} asks for what the delivery does not have: {error}"
-            ) from None
+            raise Trouble("invalid", f"{self._where} asks for what is not there: {error}") from None
         except Exception as error:  # whatever a template may do with what strangers send
             raise Trouble(
                 "invalid", f"{self._where} failed: {type(error).__name__}: {error}"
@@ -130,7 +129,18 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
-_environment = _Environment(undefined=StrictUndefined)
+class _Missing(StrictUndefined):
+    """Said in the words of who reads it: the sender of a webhook, and who wrote the template."""
+
+    @property
+    def _undefined_message(self) -> str:
+        name = f"`{self._undefined_name}`"
+        if self._undefined_obj is missing:
+            return f"{name} is neither body, headers nor delivery"
+        return f"the delivery has no {name}"
+
+
+_environment = _Environment(undefined=_Missing)
 
 
 def _compiled(name: str, text: str) -> Template:

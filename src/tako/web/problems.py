@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tako.errors import Refused, StorageError, TakoError, TooLarge, Unavailable
-from tako.web.paths import below
+from tako.web.paths import below, root_of
 from tako.web.times import rfc3339
-from tako.web.who import NotLoggedIn
+from tako.web.who import NotLoggedIn, TokenRefused
 
 _log = logging.getLogger("tako.web")
 
@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request cannot be understood"),
     "bad_signature": (401, "Not signed as it has to be"),
     "not_logged_in": (401, "Nobody is logged in"),
+    "bad_token": (401, "The token is not valid"),
     "not_allowed": (403, "Not allowed"),
     "wrong_origin": (403, "The request comes from another site"),
     "not_found": (404, "There is nothing here"),
@@ -90,6 +91,9 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Trouble():
             return error.problem
+        case TokenRefused():
+            said = 'Bearer error="invalid_token"'
+            return Problem("bad_token", detail, headers={"WWW-Authenticate": said})
         case NotLoggedIn():
             return Problem("not_logged_in", detail, headers={"WWW-Authenticate": "Bearer"})
         case Unavailable():
@@ -133,6 +137,16 @@ def body_of(problem: Problem, path: str) -> dict[str, Any]:
     }
 
 
+def _nowhere(request: Request, error: HTTPException) -> str:
+    """Of an address, or a method there, that we have not."""
+    path, ours = request.url.path, below(request.scope)
+    if error.status_code == 404:
+        more = f": {root_of(request.scope)}/api/openapi.json lists what there is"
+        return f"there is nothing at {path}{more if ours.startswith('/api') else ''}"
+    allowed = (error.headers or {}).get("Allow", "")
+    return f"{request.method} is not possible at {path}, only {allowed}"
+
+
 def as_json(problem: Problem, path: str) -> Response:
     body = msgspec.json.encode(body_of(problem, path))
     return Response(body, problem.status, dict(problem.headers), media_type=JSON)
@@ -153,6 +167,8 @@ def handlers() -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
+        if isinstance(error, HTTPException) and error.status_code in (404, 405):
+            problem = replace(problem, detail=_nowhere(request, error))
         if problem.status == 500:
             log_unexpected(request.method, request.url.path, error)
         return respond(request, problem)

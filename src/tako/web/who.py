@@ -13,6 +13,10 @@ class NotLoggedIn(TakoError):
     """Nobody is known to have sent this request."""
 
 
+class TokenRefused(NotLoggedIn):
+    """An API token was shown that is not good (any more)."""
+
+
 class Who(msgspec.Struct, frozen=True):
     """Somebody known. ``actor.channel`` is the door; ``name`` is for people.
 

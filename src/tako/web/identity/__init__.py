@@ -34,7 +34,7 @@ def routes(config: AppConfig) -> list[BaseRoute]:
 async def identify(request: Request, channel: str) -> Who | None:
     """Who sent this, through the door ``channel``; None: nobody known.
 
-    Raises NotLoggedIn: an API token was shown that is not good (any more).
+    Raises TokenRefused: an API token was shown that is not good (any more).
     """
     mode = web_of(request).auth
     if mode == "local" and not is_local(request):
@@ -44,6 +44,8 @@ async def identify(request: Request, channel: str) -> Who | None:
     token = tokens.shown(request)
     if token is not None:
         return await tokens.who(request, channel, token)
+    if mode in sessions.AUTH and tokens.bearer(request.headers) is not None:
+        raise tokens.refused()  # in the others it may be meant for who is in front, or around
     if mode == "proxy":
         return proxy.who(request, channel)
     if mode == "mounted":

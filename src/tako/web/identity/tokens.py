@@ -8,7 +8,7 @@ from tako.model import Credential, Role
 from tako.people import Directory
 from tako.web.engine import people_of, web_of
 from tako.web.identity.credentials import actor, find, role_of
-from tako.web.who import NotLoggedIn, Who
+from tako.web.who import TokenRefused, Who
 
 _SCHEME = "bearer "
 _ROLES = tuple(Role)  # the lowest first
@@ -26,17 +26,22 @@ def bearer(headers: Headers) -> str | None:
 
 
 async def who(request: Request, channel: str, token: str) -> Who:
-    """Raises NotLoggedIn: it is unknown, revoked or expired, or its person is gone."""
+    """Raises TokenRefused: it is unknown, revoked or expired, or its person is gone."""
     found = await find(request, token)
     people = people_of(request)
     if found is None or found.kind != "token" or not _is_known(request, people, found.person):
-        raise NotLoggedIn(
-            "this API token is not good (any more): `tako tokens list` shows those that are, "
-            "`tako tokens create` makes a new one"
-        )
+        raise refused()
     by = actor(request, people.canonical(found.person), "token", channel, found.groups)
     role = _lower(role_of(people, by), found)
     return Who(by, role, people.person(by.person).name, found)
+
+
+def refused() -> TokenRefused:
+    """The same for all: who tries tokens learns nothing of them."""
+    return TokenRefused(
+        "the token is not valid: unknown, expired or revoked; `tako tokens list` shows those that "
+        "are, `tako tokens create` makes a new one"
+    )
 
 
 def _is_known(request: Request, people: Directory, person: str) -> bool:
