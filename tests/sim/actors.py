@@ -10,25 +10,39 @@ from tako.commands import (
     Claimed,
     ClaimedRun,
     Command,
+    Decide,
+    Decided,
     Deliver,
     Effects,
     Enqueue,
     Enqueued,
+    Error,
     Heartbeat,
+    ListApprovals,
     Register,
     Registered,
+    Remind,
     Rerun,
     Signal,
     Signalled,
     Stop,
 )
-from tako.model import WorkflowInfo
-from tests.sim.story import Handler, Work, waits_of
+from tako.model import Actor, Approval, WorkflowInfo
+from tests.sim.story import (
+    ASKED,
+    FLOW,
+    GROUP,
+    LATER,
+    TELLS,
+    Handler,
+    Work,
+    asks_of,
+    waits_of,
+)
 from tests.sim.world import LEASE, Broken, Line, World
 
-GROUP = "default"
-FLOW = "flow"
 SOLOS = 3
+TOO_LATE = {"already_decided", "already_answered", "approval_closed", "not_allowed"}
 FATES = [["breaks"], ["breaks", "breaks", "crashes"], ["breaks", "crashes", "freezes"]]
 
 
@@ -102,7 +116,7 @@ class Worker:
             what()
 
     def _hello(self) -> Command:
-        info = [WorkflowInfo(FLOW)]
+        info = [WorkflowInfo(FLOW), WorkflowInfo(TELLS)]
         leases = list(self.passes)
         return Register(self.id, 1, GROUP, self.places, self.solo, info, [], leases)
 
@@ -127,7 +141,7 @@ class Worker:
         spent = self.solo and self._claimed
         if free > 0 and not spent and not self._claiming and self.line.ready and not self.dead:
             self._claiming = True
-            claim = Claim(free, self.id, GROUP, (FLOW,), self.solo, LEASE)
+            claim = Claim(free, self.id, GROUP, (FLOW, TELLS), self.solo, LEASE)
             self.ask(claim, self._got)
 
     def _got(self, reply: Any) -> None:
@@ -270,6 +284,7 @@ class Client:
         self.enqueued: set[str] = set()
         self.cancelled: set[str] = set()
         self.signals: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
+        self.decided: dict[str, list[Approval]] = defaultdict(list)  # as their answers were taken
         self.unanswered = 0
         for number in range(runs):
             world.after(world.rng.randrange(8_000), self._enqueue(f"run-{number:03d}"))
@@ -294,6 +309,9 @@ class Client:
         for event, _ in waits_of(run_id):
             for _ in range(rng.choice([0, 1, 1, 1, 2])):
                 self.world.after(rng.randrange(20_000), self._signal(event))
+        for _ in asks_of(run_id):
+            for _ in range(8):
+                self.world.after(rng.randrange(25_000), self._answer(run_id))
         if rng.random() < 0.15:
             self.world.after(rng.randrange(20_000), self._cancel(run_id))
         return go
@@ -314,6 +332,35 @@ class Client:
             if not isinstance(reply, Signalled):
                 raise Broken(f"signal {event} was refused: {reply}")
             self.signals[event].append((payload, self.world.now, reply.outcome))
+
+        return go
+
+    def _answer(self, run_id: str) -> Any:
+        """Somebody does something about what the run asks, if it asks anything just then."""
+        rng = self.world.rng
+        person = Actor(rng.choice([*ASKED, *ASKED, LATER]), "password", "page")
+        answer, new_id = rng.choice(["approve", "reject"]), f"d{rng.randrange(10**9)}"
+        reminds = rng.random() < 0.2
+
+        def go() -> None:
+            self._ask(ListApprovals(run_id=run_id), listed)
+
+        def listed(reply: Any) -> None:
+            for asked in reply.approvals:
+                if reminds:
+                    self._ask(Remind(asked.id, person, new_id), reminded)
+                else:
+                    self._ask(Decide(new_id, asked.id, answer, person), told)
+
+        def reminded(reply: Any) -> None:
+            if isinstance(reply, Error) and reply.code not in TOO_LATE:
+                raise Broken(f"{run_id}: {reply}")
+
+        def told(reply: Any) -> None:
+            if isinstance(reply, Decided):
+                self.decided[reply.approval.id].append(reply.approval)
+            elif reply.code not in TOO_LATE:
+                raise Broken(f"{run_id}: {reply}")
 
         return go
 

@@ -3,11 +3,14 @@
 A run's program follows from its id alone, so that every pass of it is the same.
 """
 
-from collections.abc import Generator
+import json
+from collections.abc import Generator, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
+from tako.builtin import notifier
 from tako.commands import (
+    Ask,
     ClaimedRun,
     Command,
     Error,
@@ -21,16 +24,22 @@ from tako.commands import (
     Parked,
     SaveStep,
     Succeed,
+    Told,
     Wait,
     Waiting,
 )
-from tako.model import StepRecord
+from tako.model import Channel, Escalation, Moment, Question, StepRecord
 
 __all__ = ["Handler", "Op", "Work", "expected", "program"]
 
+GROUP = "default"
+FLOW, TELLS = "flow", notifier(GROUP)
+TIMES = {"step": [0, 2, 20, 300], "ask": [50, 1_000, 2_000]}
+ASKED, LATER = ("ana", "ben"), "cleo"  # who is asked, and at the escalation too
+
 
 class Op(NamedTuple):
-    kind: str  # step | sleep | wait | two | fail
+    kind: str  # step | sleep | wait | two | ask | fail
     name: str
     ms: int = 0  # how long it takes, or its deadline
 
@@ -50,8 +59,8 @@ def program(run_id: str) -> list[Op]:
     rng = Random(f"program of {run_id}")
     ops = []
     for n in range(rng.randrange(1, 8)):
-        kind = rng.choice(["step", "step", "step", "sleep", "wait", "two", "fail"])
-        ms = rng.choice([5, 50, 500, 3_000]) if kind != "step" else rng.choice([0, 2, 20, 300])
+        kind = rng.choice(["step", "step", "step", "sleep", "wait", "two", "ask", "ask", "fail"])
+        ms = rng.choice(TIMES.get(kind, [5, 50, 500, 3_000]))
         ops.append(Op(kind, f"{kind}-{n}", ms))
     return ops
 
@@ -67,13 +76,29 @@ def waits_of(run_id: str) -> list[tuple[str, str]]:
     return [(f"{run_id}:{name}", name) for name in names]
 
 
+def asks_of(run_id: str) -> list[str]:
+    return [op.name for op in program(run_id) if op.kind == "ask"]
+
+
+def question(op: Op) -> Question:
+    """Two are asked, reminded once, and helped by a third before the deadline."""
+    return Question(
+        title=op.name,
+        to=ASKED,
+        quorum=2 if op.ms > 1_500 else 1,
+        remind=(Moment("after", 3 * op.ms),),
+        escalate=(Escalation(Moment("after", 6 * op.ms), (LATER,)),),
+        notify=(Channel("function", "telling:tell", True),),
+    )
+
+
 def expected(run_id: str, outcomes: dict[str, str | None]) -> str:
     """The result of a run whose waits ended like this (None: timed out)."""
     parts = []
     for op in program(run_id):
         if op.kind == "step":
             parts.append(op.name)
-        elif op.kind == "wait":
+        elif op.kind in ("wait", "ask"):
             parts.append(str(outcomes[op.name]))
         elif op.kind == "two":
             parts += [str(outcomes[f"{op.name}{x}"]) for x in "ab"]
@@ -93,6 +118,9 @@ class Handler:
     def go(self) -> Conversation:
         run = self.run
         try:
+            if run.workflow == TELLS:
+                yield from self._tell()
+                return
             more = run.more
             while more:
                 reply = yield from self._ask(Load(run.id, run.lease_id, max(self.records)))
@@ -108,6 +136,13 @@ class Handler:
         except Left:
             return
 
+    def _tell(self) -> Generator[Command | Work, Any, None]:
+        message = json.loads(self.run.payload)
+        yield Work(f"tell {message['person']}", 5)
+        what = message["approval"], message["kind"], message["person"]
+        yield from self._ask(Told(*what, message["channel"][1]))
+        yield from self._ask(Succeed(self.run.id, self.run.lease_id, "null"))
+
     def _do(self, op: Op) -> Generator[Command | Work, Any, list[str]]:
         if op.kind == "step":
             return [(yield from self._step(op))]
@@ -120,6 +155,12 @@ class Handler:
         if op.kind == "sleep":
             yield from self._wait([Wait(*self._head(op.name), "sleep", None, op.ms, *self._tail())])
             return []
+        if op.kind == "ask":
+            fresh = f"{self.run.id}/{op.name}/{self.run.lease_id}"
+            deadline = Moment("after", 10 * op.ms)
+            ask = Ask(*self._head(op.name), fresh, question(op), deadline, self.run.attempt)
+            (record,) = yield from self._wait([ask])
+            return [str(json.loads(record.value or "")["outcome"])]
         names = [op.name] if op.kind == "wait" else [f"{op.name}a", f"{op.name}b"]
         limit = 10 * op.ms
         waits = [
@@ -147,7 +188,9 @@ class Handler:
         assert isinstance(reply, Ok), reply
         return op.name
 
-    def _wait(self, waits: list[Wait]) -> Generator[Command | Work, Any, list[StepRecord]]:
+    def _wait(
+        self, waits: Sequence[Wait | Ask]
+    ) -> Generator[Command | Work, Any, list[StepRecord]]:
         while True:
             open_ = []
             for wait in waits:

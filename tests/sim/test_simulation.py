@@ -3,24 +3,39 @@
 TAKO_TEST_SEED repeats a whole run of these tests; TAKO_SIM_NIGHTS=1000 plays more of them.
 """
 
+import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tako.commands import Get, ListRuns, ListSteps, RunList, RunReply, StepList
+from tako.audit import check_end, verify
+from tako.commands import (
+    ApprovalList,
+    AuditPage,
+    Get,
+    ListApprovals,
+    ListRuns,
+    ListSteps,
+    ReadAudit,
+    RunList,
+    RunReply,
+    StepList,
+)
 from tako.model import ENDED, Run, StepRecord
 from tests.sim.actors import Client, Crew
-from tests.sim.story import expected, program, waits_of
+from tests.sim.story import ASKED, FLOW, LATER, TELLS, asks_of, expected, program, waits_of
 from tests.sim.world import START, Broken, World, at_once
 
 NIGHTS = int(os.environ.get("TAKO_SIM_NIGHTS", "40"))
 RUNS = 25
 TROUBLE = 15_000  # ms of faults
 PATIENCE = 600_000  # ms after which a run that has not ended is stuck
+GLANCE = 500  # ms between looks at whether all is over
 SHOWN = 60  # lines of history of a run that went wrong
 
 
@@ -49,9 +64,12 @@ def test_every_run_ends_and_nothing_acknowledged_is_lost(
 def play(world: World) -> None:
     crew, client = Crew(world), Client(world, RUNS)
     world.after(1, crew.misfortune)
-    world.run(lambda: False, TROUBLE)
+    world.run(TROUBLE)
     world.faults = False
-    over = world.run(lambda: everything_is_over(world, client), PATIENCE)
+    over = False
+    while not over and world.now < START + TROUBLE + PATIENCE:
+        world.run(GLANCE)
+        over = everything_is_over(world, client)
     runs = all_runs(world)
     if not over:
         stuck = [f"{r.id} is {r.state}" for r in runs.values() if r.state not in ENDED]
@@ -60,7 +78,9 @@ def play(world: World) -> None:
     if missing:
         raise Broken(f"acknowledged and gone: {sorted(missing)}")
     for run in runs.values():
-        check(world, client, run)
+        if run.workflow == FLOW:
+            check(world, client, run)
+    check_approvals(world, client, runs)
 
 
 def everything_is_over(world: World, client: Client) -> bool:
@@ -85,7 +105,10 @@ def check(world: World, client: Client, run: Run) -> None:
         return
     steps = steps_of(world, run.id)
     outcomes = {name: steps[name].value for _, name in waits_of(run.id)}
+    plain: dict[str, str | None]
     plain = {name: None if text is None else text.strip('"') for name, text in outcomes.items()}
+    for name in asks_of(run.id):
+        plain[name] = json.loads(steps[name].value or "")["outcome"]
     assert run.result == f'"{expected(run.id, plain)}"', f"{run.id}: {run.result}"
     wanted = {op.name for op in program(run.id) if op.kind == "step"}
     assert wanted <= steps.keys(), f"{run.id} has no {wanted - steps.keys()}"
@@ -105,6 +128,36 @@ def check_wait(client: Client, run: Run, event: str, record: StepRecord) -> None
     assert not early, f"{event} timed out though a signal was kept since {early}"
     delivered = [outcome for _, _, outcome in sent if outcome == "delivered"]
     assert not delivered, f"{event} timed out though a signal was delivered"
+
+
+def check_approvals(world: World, client: Client, runs: dict[str, Run]) -> None:
+    """One end for each, no answer lost, the record unbroken, and whoever is told is told once."""
+    listing, reading = ListApprovals(None, limit=1_000), ReadAudit(limit=100_000)
+    listed, page = at_once(world.store.execute([listing, reading], world.now)).replies
+    assert isinstance(listed, ApprovalList) and isinstance(page, AuditPage)
+    assert verify(page.rows, page.base) == []
+    assert check_end(page.rows[-1].seq if page.rows else 0, page.written) == []
+    kinds = Counter((row.approval_id, row.kind) for row in page.rows)
+    messages = Counter(_message(run) for run in runs.values() if run.workflow == TELLS)
+    for approval in listed.approvals:
+        assert approval.state != "open", f"{approval.id} of {approval.run_id} is still asked"
+        ends = {kind: kinds[approval.id, kind] for kind in ("decided", "expired", "withdrawn")}
+        assert sum(ends.values()) == 1, f"{approval.id} ended so: {ends}"
+        assert kinds[approval.id, "asked"] == 1
+        accepted = client.decided[approval.id]
+        assert len(accepted) <= kinds[approval.id, "answered"], f"{approval.id} lost an answer"
+        outcomes = {taken.outcome for taken in accepted if taken.outcome is not None}
+        assert outcomes <= {approval.outcome}, f"{approval.id}: {outcomes}, {approval.outcome}"
+        for person in ASKED:
+            assert messages[approval.id, "asked", person] == 1, f"{approval.id} tells {person}"
+        reminders = messages[approval.id, "reminded", LATER]
+        assert reminders <= kinds[approval.id, "reminded"]
+    assert kinds.keys() >= {(asked, "answered") for asked, taken in client.decided.items() if taken}
+
+
+def _message(run: Run) -> tuple[str, str, str]:
+    message = json.loads(run.payload)
+    return message["approval"], message["kind"], message["person"]
 
 
 def steps_of(world: World, run_id: str) -> dict[str, StepRecord]:

@@ -141,16 +141,13 @@ class World:
     def after(self, delay: int, what: Callable[[], None]) -> None:
         heapq.heappush(self._events, (self.now + delay, next(self._ids), what))
 
-    def run(self, until: Callable[[], bool], limit: int) -> bool:
-        """Let time pass until ``until()``; False if that has not come within ``limit`` ms."""
-        end = self.now + limit
-        while not until():
-            if not self._events or self._events[0][0] > end:
-                return False
-            at, _, what = heapq.heappop(self._events)
-            self.now = at
+    def run(self, length: int) -> None:
+        """Let ``length`` ms pass."""
+        end = self.now + length
+        while self._events and self._events[0][0] <= end:
+            self.now, _, what = heapq.heappop(self._events)
             what()
-        return True
+        self.now = end
 
     # --- the server
 
