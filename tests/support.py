@@ -291,6 +291,16 @@ async def wait_until(
         await asyncio.sleep(0.005)
 
 
+def until(condition: Callable[[], Any], what: str = "") -> Any:
+    """The same, blocking, for conditions that block."""
+    give_up = monotonic() + PATIENCE
+    while not (value := condition()):
+        if monotonic() > give_up:
+            raise AssertionError(f"not within {PATIENCE} s: {what or condition}; last: {value!r}")
+        sleep(0.01)
+    return value
+
+
 async def in_state(handle: Any, state: str, timeout: float = PATIENCE) -> Any:
     """The run once it is in ``state``."""
     seen: list[Any] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tako as api
-from tests.support import AppFixture, make_app, tako, tako_json
+from tests.support import AppFixture, make_app, tako, tako_json, until
 
 # --- enqueue
 
@@ -104,8 +104,7 @@ def test_an_argument_that_is_not_utf_8_is_a_usage_error(
 def test_signal_says_what_happened(served: AppFixture) -> None:
     assert "nobody waits for cli:early yet" in tako(served, "signal", "cli:early", "1").stdout
     handle = api.enqueue_sync("ask", "cli")
-    while handle.status_sync().state != "waiting":
-        pass
+    until(lambda: handle.status_sync().state == "waiting")
     sent = tako(served, "signal", "answer:cli", '{"yes": true}', "--key", "k")
     assert sent.stdout == "delivered answer:cli to 1 run\n", sent.stderr
     assert handle.result_sync(timeout=60) == {"yes": True}

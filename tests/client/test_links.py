@@ -14,7 +14,7 @@ from tako.connections import run_sync
 from tako.errors import AlreadyDecided, AnswerRefused, ApprovalNotFound, LinkRefused, NotAllowed
 from tako.ids import new_id
 from tako.reach import app_of, ask
-from tests.support import AppFixture, free_port, server
+from tests.support import AppFixture, approval_of, free_port, server
 
 Asking = Callable[..., tuple[tako.Handle[Any], approvals.Approval]]
 
@@ -166,8 +166,6 @@ def make(folder: Path, files: dict[str, str], port: int) -> AppFixture:
 
 def test_with_them_it_leads_to_where_people_reach_the_app(with_web: AppFixture) -> None:
     handle = tako.enqueue_sync("request", {"title": "May I?"})
-    while not (page := approvals.list_sync(run_id=handle.id)):
-        pass
-    link = links.mint_sync(page[0].id, "ana")
+    link = links.mint_sync(run_sync(approval_of(handle.id)).id, "ana")
     assert link.url == f"{with_web.url.rstrip('/')}/l/{link.token}"
     assert link.expires_at - link.created_at == 3 * DAY

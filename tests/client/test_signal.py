@@ -5,15 +5,13 @@ from typing import Any
 import pytest
 
 import tako
-from tests.support import AppFixture
+from tests.support import AppFixture, until
 
 
 def wait_for(event: str, count: int = 1) -> list[tako.Handle[Any]]:
     """So many runs that are parked on ``event``."""
     handles = [tako.enqueue_sync("ask", event) for _ in range(count)]
-    for handle in handles:
-        while handle.status_sync().state != "waiting":
-            pass
+    until(lambda: {handle.status_sync().state for handle in handles} == {"waiting"})
     return handles
 
 

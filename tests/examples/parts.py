@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -19,7 +20,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
             return
         except ConnectionRefusedError:
-            continue
+            sleep(0.01)
     pytest.fail(f"{process.args!r} ended with {process.returncode}")
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.examples.parts import Part
+from tests.support import until
 
 CHARGE = {"order_id": "o-1", "amount": 900, "card": "tok_visa"}
 
@@ -93,8 +94,7 @@ def test_the_payment_service_ends_although_a_caller_still_waits(payments: Part) 
     head = f"POST /charges HTTP/1.1\r\nHost: shop\r\nContent-Length: {len(body)}\r\n"
     with socket.create_connection(("127.0.0.1", payments.port)) as caller:
         caller.sendall(f"{head}Idempotency-Key: a\r\n\r\n".encode() + body)
-        while not account(payments)["charges"]:
-            pass
+        until(lambda: account(payments)["charges"])
         assert payments.terminate() in (0, -signal.SIGTERM)
 
 

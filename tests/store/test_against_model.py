@@ -30,7 +30,7 @@ from tests.store.model_nouns import ModelRun
 from tests.store.model_store import UNFINISHED, UNSAID, ModelStore
 
 AT_ONCE, PAGE = 3, 4  # small, so that few waiters are many
-EXAMPLES = int(os.environ.get("TAKO_MODEL_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("TAKO_MODEL_EXAMPLES", "80"))
 
 WORKERS = st.sampled_from(["a", "a", "b", "s"])
 WORKFLOWS = st.sampled_from(["v", "w"])
