@@ -26,13 +26,13 @@ demo: $(VENV)/.has-shop
 demo-auto: $(VENV)/.has-shop
 	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" exec $(BIN)/python examples/shop/demo_auto.py
 
-# Three files at a time, since tests mostly wait; below a short path, which sockets need. What
-# kills processes by the clock runs alone.
-ALONE := tests/e2e tests/sim tests/bench
+# Four files at a time, since tests mostly wait, the longest first; below a short path, which
+# sockets need. What holds the engine to a second, or measures it, runs alone.
+ALONE := tests/bench $(addprefix tests/web/test_,live.py live_in_a_browser.py inbox_in_a_browser.py)
 test: $(VENV)/.has-all
 	@chromium=$$(scripts/need-chromium) && export CHROMIUM="$$chromium" && dir=$$(mktemp -d) && \
 	  trap 'rm -rf "$$dir"' EXIT && if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(ARGS); else \
-	  $(BIN)/python -m pytest -n 3 --dist loadfile --basetemp="$$dir/t" tests $(ALONE:%=--ignore=%) && \
+	  $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --basetemp="$$dir/t" tests $(ALONE:%=--ignore=%) && \
 	  $(BIN)/python -m pytest $(ALONE); fi
 
 bench: $(VENV)/.has-all

@@ -7,6 +7,22 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SEED = int(os.environ.get("TAKO_TEST_SEED") or random.SystemRandom().randrange(2**32))
+LONGEST = (
+    "web/test_accessibility",
+    "e2e/test_kill_at_every_command",
+    "e2e/test_kill_at_every_answer",
+    "docs/test_docs",
+    "e2e/test_notify",
+    "e2e/test_approvals",
+    "web/test_openapi",
+    "web/test_robots",
+    "store/test_against_model",
+    "e2e/test_random_night",
+    "e2e/test_shutdown",
+    "e2e/test_redeploys",
+    "e2e/test_storage_trouble",
+    "cli/test_audit",
+)
 
 settings.register_profile(
     "tako",
@@ -20,6 +36,12 @@ settings.load_profile("tako")
 
 def pytest_report_header() -> str:
     return f"seed: TAKO_TEST_SEED={SEED} repeats the random choices of this run"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take longest begin first, so that at the end nobody waits for one of them."""
+    order = {f"tests/{name}.py": at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
 
 
 @pytest.fixture
