@@ -35,3 +35,14 @@ def test_only_the_newest_errors_are_looked_through_and_a_time_leads_further_back
     runs = [failed(driver, "declined") for _ in range(4)]
     assert found(driver, "declined") == runs[:1:-1]
     assert found(driver, "declined", before=runs[2]) == runs[1::-1]
+
+
+def test_runs_of_a_tag_that_failed_are_those_and_no_others(driver: Driver) -> None:
+    runs = [driver.start(tags=("vip",)) for _ in range(3)]
+    other = driver.start()
+    for run in (runs[0], runs[2], other):
+        driver.do(Fail(run.id, run.lease_id, '{"type":"E","message":"m","traceback":""}'))
+    of_tag = driver.do(ListRuns(state="failed", tag="vip")).runs
+    assert [run.id for run in of_tag] == [runs[2].id, runs[0].id]
+    assert driver.do(ListRuns(state="failed", tag="vip", workflow="v")).runs == []
+    assert driver.do(ListRuns(state="cancelled", tag="vip")).runs == []

@@ -127,6 +127,7 @@ PLANS: dict[str, set[str]] = {
     "find_troubled_runs": {"runs_troubled"},
     "find_running_runs": {"runs_running"},
     "find_tagged_runs": {PRIMARY},
+    "find_tagged_troubled_runs": {PRIMARY, "runs_troubled"},
     "find_runs_by_id": {RUN_ID},
     "find_runs_by_text": {"runs_troubled"},
     "searched_upto": {"runs_troubled"},

@@ -7,7 +7,7 @@ from msgspec import structs
 from tako.commands import ListRuns
 from tako.store.transaction import Transaction
 
-SEARCHED = 5_000  # failed runs, and as many cancelled ones, whose errors are looked through
+SEARCHED = 2_000  # failed runs, and as many cancelled ones, whose errors are looked through
 _TROUBLED = ("failed", "cancelled")
 _ON_THEIR_WAY = ("pending", "running")  # which are counted nowhere, and found quickly
 _HIGHEST = 2**63 - 1
@@ -28,7 +28,10 @@ def find_runs(tx: Transaction, c: ListRuns) -> list[int]:
     if c.text is not None:
         return _by_text(tx, c, c.text, low, high)
     if c.tag is not None:
-        return _numbers(tx, "find_tagged_runs", c, low, high, c.tag)
+        found_by = "find_tagged_runs"
+        if c.state in _TROUBLED:
+            found_by = "find_tagged_troubled_runs"
+        return _numbers(tx, found_by, c, low, high, c.tag)
     return _numbers(tx, _statement(c), c, low, high)
 
 

@@ -52,6 +52,15 @@ WHERE t.tag = ?6 AND t.seq BETWEEN ?3 AND ?4
   AND (?2 IS NULL OR r.workflow = ?2 OR (?2 = '' AND r.workflow NOT GLOB 'tako.*'))
 ORDER BY t.seq DESC LIMIT ?5;
 
+-- name: find_tagged_troubled_runs
+-- Whether a run of the tag is one is seen in the index, without its row.
+SELECT t.seq FROM run_tags AS t WHERE t.tag = ?6 AND t.seq BETWEEN ?3 AND ?4
+  AND EXISTS (
+    SELECT 1 FROM runs AS r INDEXED BY runs_troubled
+    WHERE r.state IN ('failed', 'cancelled') AND r.state = ?1 AND r.seq = t.seq
+      AND (?2 IS NULL OR r.workflow = ?2 OR (?2 = '' AND r.workflow NOT GLOB 'tako.*')))
+ORDER BY t.seq DESC LIMIT ?5;
+
 -- name: find_runs_by_id
 SELECT seq FROM runs
 WHERE id >= ?6 AND id < ?7 AND seq BETWEEN ?3 AND ?4
