@@ -83,7 +83,7 @@ class Ledger:
         """A run, once it is in ``state``; its id."""
         handle = tako.enqueue_sync(workflow, payload, **options)
         if state:
-            run_sync(in_state(handle, state, 60))
+            run_sync(in_state(handle, state, 120))  # 10,000 steps on a busy machine
         return handle.id
 
     @contextmanager

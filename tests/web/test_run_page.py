@@ -85,6 +85,7 @@ def test_a_waiting_run_is_signalled_from_its_page(book: Ledger) -> None:
         assert "It waits for paid:1." in ana.get(here).text
         bad = ana.submit(f"{here}/act", page=here, do="signal", event="paid:1", payload="not json")
         assert bad.status_code == 422 and "not JSON" in said(bad)
+        assert f'hx-get="{here}"' in bad.text  # what keeps it up to date is not the form's address
         sent = ana.submit(f"{here}/act", page=here, do="signal", event="paid:1", payload="[1]")
         assert sent.status_code == 303
     assert tako.Handle(run_id).result_sync(timeout=20) == [1]

@@ -51,14 +51,16 @@ async def page(
     *,
     load: Load,
     live: str | None = None,
+    at: str | None = None,
     shared: bool = False,
 ) -> Response:
     """``templates/<name>`` with what ``load`` returns, within the frame of the application.
 
     ``live``: a topic of `web.live`, if the page has a region: ``<div {{ region() }}>{% block
     region %}...``. When there is something new the region alone is asked for, and answered: the
-    template begins with ``{% extends layout %}``. ``shared``: the region is the same for all
-    people of one role, so that it is made once for all who look. It has no ``who`` and no form.
+    template begins with ``{% extends layout %}``. ``at``: the address that answers it, where this
+    page answers a form that is sent to another. ``shared``: the region is the same for all people
+    of one role, so that it is made once for all who look. It has no ``who`` and no form.
     """
     if shared and fragment(request) and "tako-live" in request.headers:
         make = _shared(request, who, name, load)
@@ -68,6 +70,7 @@ async def page(
         context["layout"] = "fragment.html"
     else:
         context |= await frame(request, who, live)
+        context["region"] = lambda: region(at or _address(request))
     return render(request, name, status, who=who, **context)
 
 
@@ -99,7 +102,6 @@ async def frame(request: Request, who: Who, live: str | None) -> dict[str, Any]:
         "inbox": inbox,
         "stream": stream,
         "version": live_of(request).version,
-        "region": lambda: region(request),
     }
 
 
@@ -117,9 +119,12 @@ def _is_below(request: Request, *urls: str) -> bool:
     return any(path.startswith(path_of(request, url) + "/") for url in urls)
 
 
-def region(request: Request) -> Markup:
-    """The attributes of the element whose inside is the block ``region``."""
-    url = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+def _address(request: Request) -> str:
+    return quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+
+
+def region(url: str) -> Markup:
+    """The attributes of the element whose inside is the block ``region``, which ``url`` answers."""
     return Markup(
         'id="region" data-region hx-get="{}" hx-trigger="live" hx-swap="morph:innerHTML"'
     ).format(url)

@@ -1,6 +1,7 @@
 """`/runs/{id}`: one run, what came in, what came out, and what happened in between."""
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -29,6 +30,7 @@ from tako.people import Directory
 from tako.web.engine import Engine, config_of, engine_of, people_of
 from tako.web.pages import wording
 from tako.web.pages.framing import logged_in, page
+from tako.web.pages.rendering import path_of
 from tako.web.problems import Trouble
 from tako.web.timeline import draw, layout, legend
 from tako.web.times import rfc3339
@@ -60,8 +62,10 @@ async def show(request: Request, who: Who, status: int = 200, notice: str = "") 
     async def load() -> dict[str, Any]:
         return await _loaded(request) | {"notice": notice}
 
-    live = f"run:{request.path_params['id']}"
-    return await page(request, who, "run.html", status, load=load, live=live, shared=True)
+    run_id = request.path_params["id"]
+    at = None if request.method == "GET" else path_of(request, f"/runs/{quote(run_id, safe='')}")
+    live = f"run:{run_id}"
+    return await page(request, who, "run.html", status, load=load, live=live, at=at, shared=True)
 
 
 async def _loaded(request: Request) -> dict[str, Any]:
