@@ -7,6 +7,8 @@ import pytest
 
 import tako as api
 from tako import approvals, links
+from tako.cli.exits import UsageError
+from tako.cli.ids import meant
 from tako.links import os_user
 from tests.support import AppFixture, tako, tako_json
 
@@ -217,3 +219,34 @@ def test_a_new_key_says_what_becomes_of_the_links_that_are_out(served: AppFixtur
 def test_without_http_doors_a_link_would_lead_nowhere(asked: AppFixture) -> None:
     code, error = refused(asked, "link", "x", "--person", "ana")
     assert (code, "[web]" in error) == (2, True)
+
+
+# --- ids
+
+
+def test_an_ending_will_do_where_only_one_open_approval_has_it(served: AppFixture) -> None:
+    handle, id_ = ask(to=["ana"])
+    assert json.loads(out(served, "show", id_[-4:], "--json"))["id"] == id_
+    assert out(served, "approve", id_[-5:].upper(), "--as", "ana").startswith("decided: approve")
+    assert handle.result_sync(timeout=60)[0] == "approve"
+    code, error = refused(served, "approve", id_[-4:], "--as", "ana")
+    assert code in (3, 2) and id_[-4:] in error, "it is not open any more"
+    assert refused(served, "show", id_[-3:])[0] == 3, "too short to mean one"
+
+
+def test_an_ending_that_several_have_is_refused_with_their_ids() -> None:
+    known = ["0000ab12", "1111ab12", "2222cd34"]
+    assert meant("cd34", known, "x") == meant("2222cd34", known, "x") == "2222cd34"
+    assert meant("zzzz", known, "x") == "zzzz"
+    with pytest.raises(UsageError, match=r"several x have .*'ab12': 0000ab12, 1111ab12"):
+        meant("ab12", known, "x")
+
+
+def test_runs_and_tokens_are_named_by_their_ending_too(served: AppFixture) -> None:
+    handle, _ = ask(to=["ana"])
+    shown = tako_json(served, "runs", "show", handle.id[-6:])
+    assert shown["id"] == handle.id
+    made = tako_json(served, "tokens", "create", "--person", "ana", "--scope", "viewer")
+    assert tako_json(served, "tokens", "revoke", made["id"][-6:]) == {"revoked": 1}
+    (done,) = tako_json(served, "runs", "cancel", handle.id[-6:])
+    assert done == {"id": handle.id, "cancelled": True}

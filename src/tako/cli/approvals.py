@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tako.cli.exits import UsageError
+from tako.cli.ids import approval_id
 from tako.cli.options import Json, payload_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ _NO_DOORS = (
 )
 STATES = ("open", "decided", "expired", "withdrawn", "all")
 
-ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="The approval's id.")]
+ApprovalId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The approval's id, or how it ends.", callback=approval_id),
+]
 As = Annotated[
     str | None,
     typer.Option(

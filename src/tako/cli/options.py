@@ -7,9 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from tako.cli.exits import UsageError
+from tako.cli.ids import run_id
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run's id, or how it ends.", callback=run_id)
+]
 Payload = Annotated[
     str | None, typer.Argument(metavar="[JSON|@FILE|-]", help="JSON, a file of it, or stdin.")
 ]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tako.cli import ids
 from tako.cli.options import Json, RunId
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ def logs(run_id: RunId, as_json: Json = False) -> None:
 
 
 def cancel(
-    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' ids.")],
+    run_ids: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="The runs' ids.", callback=ids.run_ids)
+    ],
     reason: Annotated[str, typer.Option(help="Kept with the run.")] = "cancelled by hand",
     as_json: Json = False,
 ) -> None:

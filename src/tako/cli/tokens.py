@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tako.cli.exits import UsageError
+from tako.cli.ids import token_ids
 from tako.cli.options import Json
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ def list_tokens(
 
 
 def revoke(
-    token: Annotated[list[str] | None, typer.Argument(help="Ids, as `list` shows them.")] = None,
+    token: Annotated[
+        list[str] | None, typer.Argument(help="Ids, as `list` shows them.", callback=token_ids)
+    ] = None,
     person: Annotated[
         str | None, typer.Option(help="All tokens of this person, and their sessions.")
     ] = None,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tako import approvals, links
 from tako.cli.devtools.output import Printer
+from tako.cli.ids import SHORTEST, meant
 from tako.cli.wording import command, names, progress
 from tako.clock import now_ms
 from tako.config import AppConfig
@@ -17,7 +18,6 @@ from tako.people import People
 from tako.voting import audience
 
 NAME = "approval"  # before each line
-_SHORT = 4  # characters at the end of an id, which are random
 _LINKS = 3  # people who are shown with a link each
 _CROWD = 20  # questions at once, of which no more are shown
 _TYPED = re.compile(r"(?P<answer>\S+)\s+(?P<id>\S+)(?:\s+as\s+(?P<person>\S+))?\s*(?P<rest>.*)")
@@ -107,7 +107,7 @@ class Desk:
         for line in await self._ways(approval, people):
             self._say(f"  {line}")
         who = "" if not people else f"  (as {people[0]})"
-        options = " | ".join(f"{o} {approval.id[-_SHORT:]}" for o in approval.question.options)
+        options = " | ".join(f"{o} {approval.id[-SHORTEST:]}" for o in approval.question.options)
         self._say(f"  or type here: {options}{who}")
 
     async def _ways(self, approval: Approval, people: list[str]) -> list[str]:
@@ -133,12 +133,11 @@ class Desk:
             self._say(_HELP)
             return
         try:
-            found = [a for a in await approvals.list(limit=1000) if _is_meant(a, typed.end)]
-            if len(found) == 1:
-                await self._decide(found[0], typed)
+            found = {a.id: a for a in await approvals.list(limit=1000)}
+            if (whole := meant(typed.end, found, "open approvals")) in found:
+                await self._decide(found[whole], typed)
             else:
-                which = "no open approval has" if not found else "several open approvals have"
-                self._say(f"{which} an id that ends with {typed.end!r}; {_HELP}")
+                self._say(f"no open approval has an id that ends with {typed.end!r}; {_HELP}")
         except (TakoError, ValueError) as error:
             self._say(str(error))
 
@@ -166,7 +165,3 @@ def _parsed(line: str) -> _Typed | None:
             return None
         rest = rest[end:].strip()
     return _Typed(found["answer"], found["id"].lower(), found["person"], value, rest or None)
-
-
-def _is_meant(approval: Approval, text: str) -> bool:
-    return approval.id.endswith(text)
