@@ -76,6 +76,7 @@ class Browser:
 
     async def look(self, path: str, seconds: float) -> int:
         """Open the page and keep it open for so long, up to date; how often it was fetched."""
+        await self.come_from(1)  # the server lets go of connections that were quiet for a while
         page, until_ = await self.get(path), monotonic() + seconds
         fetched = 1
         async with self._listening(page) as news:
@@ -118,8 +119,6 @@ class Browser:
 
     async def _ask(self, method: str, path: str, headers: dict[str, str], body: str) -> str:
         head = self._head(method, path, {"Content-Length": str(len(body)), **headers})
-        if self._writer is not None and self._reader.at_eof():  # it was quiet for too long
-            await self.come_from(1)
         assert self._writer is not None, "until_served was awaited"
         self._writer.write((head + body).encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
