@@ -361,6 +361,17 @@ def test_figures_of_workflows_are_in_the_api(ana: Visitor) -> None:
     assert len(order["per_day"]) == 14
     assert order["per_day"][-1] >= 1
     assert len(order["duration"]) == 3
+    assert len(order["failures"]) == min(20, order["sample"])
+
+
+def test_who_took_a_run_up_again_is_in_the_api(ana: Visitor) -> None:
+    run = run_of(start(ana, "wait/for", json='"again:1"'))
+    waits_for(ana, "again:1")
+    ana.submit("/waiting", event="again:1", payload="5")
+    ended(ana, run)
+    (again,) = ana.get(f"/api/runs/{run}/passes").json()["passes"]
+    assert again["attempt"] == 1 and again["worker_id"]
+    assert ana.get("/api/runs/none/passes").status_code == 404
 
 
 def test_logs_are_in_the_api(ana: Visitor) -> None:

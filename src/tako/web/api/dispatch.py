@@ -18,12 +18,14 @@ from tako.web.who import require, require_person, who_of
 from tako.wire import MAX_FRAME
 
 _JSON = "application/json"
+_RUN = "/api/runs/{id}/"
+_OF_RUNS = sorted(r.path.removeprefix(_RUN) for r in ROUTES if r.path.startswith(_RUN))
 
 
 class _AnyId(Convertor[str]):
     """An id of a run, which may have a slash in it, but not what follows ids in our paths."""
 
-    regex = r"(?:(?!/(?:cancel|rerun|steps|step|logs)$).){1,200}"
+    regex = rf"(?:(?!/(?:{'|'.join(_OF_RUNS)})$).){{1,200}}"
 
     def convert(self, value: str) -> str:
         return value

@@ -14,6 +14,7 @@ from tako.commands import (
     CountRuns,
     Get,
     GetStep,
+    GetStory,
     ListLogs,
     ListRuns,
     ListSteps,
@@ -26,6 +27,7 @@ from tako.commands import (
     RunReply,
     StepList,
     StepReply,
+    Story,
     WaitList,
     WorkflowList,
 )
@@ -204,6 +206,18 @@ class StepPage(Struct, frozen=True):
     next: str | None
 
 
+class PassOut(Struct, frozen=True):
+    at: Time
+    worker_id: str
+    attempt: int
+
+
+class PassesOut(Struct, frozen=True):
+    """Each time after the first that a worker took the run up, oldest first."""
+
+    passes: list[PassOut]
+
+
 class LogLineOut(Struct, frozen=True):
     at: Time
     level: str
@@ -309,6 +323,11 @@ async def steps(call: Call, q: StepQuery) -> StepPage:
 
 async def step(call: Call, q: OneStep) -> StepOut:
     return _step((await call.read(GetStep(call.id, q.name), StepReply)).step)
+
+
+async def passes(call: Call, _: Nothing) -> PassesOut:
+    story = await call.read(GetStory(call.id, limit=1), Story)
+    return PassesOut([PassOut(time(one.at), one.worker_id, one.attempt) for one in story.passes])
 
 
 async def logs(call: Call, q: LogQuery) -> LogLines:
@@ -420,6 +439,11 @@ ROUTES = (
     Route(
         *("GET", f"{_ONE}/step", Role.VIEWER, step, OneStep, StepOut),
         summary="One saved step of a run",
+        refusals=(404,),
+    ),
+    Route(
+        *("GET", f"{_ONE}/passes", Role.VIEWER, passes, Nothing, PassesOut),
+        summary="When a run was taken up again, by which worker and in which attempt",
         refusals=(404,),
     ),
     Route(

@@ -70,7 +70,8 @@ class DueQuery(Ask, frozen=True):
 class StatOut(Struct, frozen=True):
     """``per_day``: runs that came in, in days of 24 h of which the last ends with this hour.
     Percentiles are [p50, p90, p99] in seconds, empty without data: of the ``sample`` newest runs
-    that have ended, of which ``failed`` failed. ``delay``: from enqueue to the first start.
+    that have ended, of which ``failed`` failed; ``failures``: how many of a hundred failed in equal
+    parts of these, oldest first. ``delay``: from enqueue to the first start.
     """
 
     name: str
@@ -78,6 +79,7 @@ class StatOut(Struct, frozen=True):
     waiting: int
     sample: int
     failed: int
+    failures: tuple[int, ...]
     duration: tuple[float, ...]
     delay: tuple[float, ...]
 
@@ -208,7 +210,7 @@ async def stats(call: Call, q: StatsQuery) -> StatsOut:
     return StatsOut(
         [
             StatOut(
-                *(s.name, s.per_day, s.waiting, s.sample, s.failed),
+                *(s.name, s.per_day, s.waiting, s.sample, s.failed, s.failures),
                 duration=tuple(ms / 1000 for ms in s.duration),
                 delay=tuple(ms / 1000 for ms in s.delay),
             )
