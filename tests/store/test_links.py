@@ -333,6 +333,18 @@ def test_revoking_takes_the_links_of_one_person_or_of_all(driver: Driver) -> Non
     assert driver.refused(RevokeLinks("a9", OPERATOR)) == "approval_not_found"
 
 
+def test_revoking_that_is_sent_again_takes_no_link_that_was_made_since(driver: Driver) -> None:
+    asked(driver)
+    old = mint(driver)
+    again = RevokeLinks("a1", OPERATOR, "ana", "again")
+    assert driver.do(again) == Count(1)
+    new = mint(driver)
+    assert driver.do(again) == Count(1)
+    assert refusal(driver, old)["why"] == "revoked"
+    assert driver.do(OpenLink(new.token)).link == new
+    assert driver.refused(RevokeLinks("a1", OPERATOR, None, "again")) == "key_reused"
+
+
 def test_a_used_link_cannot_be_revoked(driver: Driver) -> None:
     asked(driver)
     link = mint(driver)

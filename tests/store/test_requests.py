@@ -34,6 +34,38 @@ def test_what_is_over_is_swept_away(tmp_path: Path, runner: asyncio.Runner) -> N
     driver.store.close()
 
 
+def test_a_cancel_that_is_sent_again_after_a_rerun_is_not_done_again(driver: Driver) -> None:
+    driver.enqueue(run_id="r")
+    assert driver.do(Cancel("r", "x", "again")) == Changed(True, "cancelled")
+    driver.do(Rerun("r"))
+    assert driver.do(Cancel("r", "x", "again")) == Changed(True, "cancelled")
+    assert driver.state("r") == "pending"
+    driver.enqueue(run_id="other")
+    assert driver.refused(Cancel("other", "x", "again")) == "key_reused"
+    assert driver.do(Cancel("r", "x", "anew")) == Changed(True, "cancelled")
+    driver.now += KEPT
+    driver.do(Rerun("r"))
+    assert driver.do(Cancel("r", "x", "again")) == Changed(True, "cancelled")
+    assert driver.state("r") == "cancelled"
+
+
+def test_what_a_cancel_did_not_change_it_does_not_change_when_it_is_sent_again(
+    driver: Driver,
+) -> None:
+    driver.enqueue(run_id="r")
+    driver.do(Cancel("r", "x"))
+    assert driver.do(Cancel("r", "x", "late")) == Changed(False, "cancelled")
+    driver.do(Rerun("r"))
+    assert driver.do(Cancel("r", "x", "late")) == Changed(False, "cancelled")
+    assert driver.state("r") == "pending"
+
+
+def test_a_cancel_that_was_refused_may_be_tried_again(driver: Driver) -> None:
+    assert driver.refused(Cancel("r", "x", "early")) == "run_not_found"
+    driver.enqueue(run_id="r")
+    assert driver.do(Cancel("r", "x", "early")) == Changed(True, "cancelled")
+
+
 def test_a_rerun_that_is_sent_again_after_it_has_ended_is_not_done_again(driver: Driver) -> None:
     driver.enqueue(run_id="r")
     driver.do(Cancel("r", "x"))

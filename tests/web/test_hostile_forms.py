@@ -1,6 +1,7 @@
 """Forms as nobody of good will sends them: one clear error, and nothing is done, not even half."""
 
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import urlencode
 
 import httpx
@@ -188,16 +189,31 @@ def test_a_form_that_is_replayed_does_one_thing(here: Desk, ana: Visitor, path: 
     assert after - before == (0 if path.endswith("remind") else 1)
 
 
-def test_a_run_is_run_again_once_though_the_button_was_pressed_twice(
-    here: Desk, ana: Visitor
+@pytest.mark.parametrize("path", ["/runs/bulk", "/runs/{id}/act"])
+@pytest.mark.parametrize("do", ["cancel", "rerun"])
+def test_a_run_is_stopped_or_run_again_once_though_the_form_is_replayed(
+    here: Desk, ana: Visitor, path: str, do: str
 ) -> None:
+    """The second time at once, the third after somebody has undone it."""
     mine = here.ask(to=["ana"])
-    tako.cancel_sync(mine.run_id)
+    undo = tako.rerun_sync if do == "cancel" else tako.cancel_sync
+    if do == "rerun":
+        tako.cancel_sync(mine.run_id)
     shown = ana.get(f"/runs/{mine.run_id}").text
-    fields = {"csrf": csrf_of(shown), "once": once_of(shown), "do": "rerun"}
-    for _ in range(2):
-        sent = ana.http.post(f"/runs/{mine.run_id}/act", data=fields, headers=CLICK)
-        assert sent.status_code == 303, sent.text
+    fields = {"csrf": csrf_of(shown), "once": once_of(shown), "do": do, "sure": "1"}
+    press = partial(
+        ana.http.post,
+        path.replace("{id}", mine.run_id),
+        data=fields | {"run": mine.run_id},
+        headers=CLICK,
+    )
+    answers = [press(), press()]
+    assert (tako.get_sync(mine.run_id).state == "cancelled") is (do == "cancel")
+    undo(mine.run_id)
+    answers.append(press())
+    assert (tako.get_sync(mine.run_id).state == "cancelled") is (do == "rerun")
+    expected = 200 if path == "/runs/bulk" else 303
+    assert [answer.status_code for answer in answers] == [expected] * 3
 
 
 def test_what_a_filter_finds_is_always_shown_before_it_is_done(here: Desk, ana: Visitor) -> None:

@@ -1,11 +1,14 @@
 """Sent twice with one `Idempotency-Key`: done once, and answered alike."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
+import apsw
 import httpx
 import pytest
 
+from tako.ids import same_id
 from tests.web.site import Site, ask, ended, enqueue, problem
 
 
@@ -131,6 +134,49 @@ def test_the_reply_to_a_request_that_is_sent_again_is_the_first(api: httpx.Clien
         first, again = twice(api, path, body, "first")
         assert (first.status_code, again.json()) == (200, first.json()), path
     assert first.json() == {"revoked": 1}
+
+
+def lose(here: Site, path: str, key: str) -> None:
+    """The reply to a request of ana's, as if all had stopped when it was done, not yet answered."""
+    with closing(apsw.Connection(str(here.app.db))) as outside:
+        outside.set_busy_timeout(10_000)
+        kept = same_id("ana", path, key)
+        outside.execute("UPDATE requests SET reply = NULL WHERE id = ?", (kept,))
+        assert outside.changes() == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/runs/{id}/cancel", lambda run_id: {"reason": "x"}),
+        ("/api/runs/bulk", lambda run_id: {"do": "cancel", "runs": [run_id]}),
+    ],
+)
+def test_a_cancel_whose_reply_was_lost_does_not_end_the_run_again_after_a_rerun(
+    api: httpx.Client, here: Site, path: str, body: Callable[[str], object]
+) -> None:
+    run_id = enqueue(api, "wait", "lost")
+    path, key = path.replace("{id}", run_id), {"Idempotency-Key": "lost"}
+    first = api.post(path, json=body(run_id), headers=key)
+    assert api.get(f"/api/runs/{run_id}").json()["state"] == "cancelled"
+    api.post(f"/api/runs/{run_id}/rerun")
+    lose(here, path, "lost")
+    assert api.post(path, json=body(run_id), headers=key).json() == first.json()
+    assert api.get(f"/api/runs/{run_id}").json()["state"] != "cancelled"
+
+
+def test_links_revoked_by_a_request_whose_reply_was_lost_are_those_of_then(
+    api: httpx.Client, here: Site
+) -> None:
+    links = f"/api/approvals/{ask(api, to=['bob'])}/links"
+    path, key = f"{links}/revoke", {"Idempotency-Key": "lost"}
+    api.post(links, json={"person": "bob"})
+    assert api.post(path, json={}, headers=key).json() == {"revoked": 1}
+    lose(here, path, "lost")
+    link = api.post(links, json={"person": "bob"}).json()["url"]
+    assert api.post(path, json={}, headers=key).json() == {"revoked": 1}
+    with here.client(None) as bob:
+        assert bob.get(link).status_code == 200
 
 
 @pytest.mark.parametrize("key", ["", "a b", "\u00fc", "x" * 201])

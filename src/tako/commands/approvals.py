@@ -166,12 +166,14 @@ class OpenLink(Message, frozen=True):
 class RevokeLinks(Message, frozen=True):
     """Revoke the links of an approval, all or one person's. Reply: `Count`.
 
-    Refused: approval_not_found.
+    ``revoke_id``: sent again with the same one within a day, it is done once, and answered alike.
+    Refused: approval_not_found, key_reused.
     """
 
     approval_id: str
     actor: Actor
     person: str | None = None
+    revoke_id: str | None = None
 
 
 class RotateLinkKey(Message, frozen=True):

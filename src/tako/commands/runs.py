@@ -42,10 +42,15 @@ class Signal(Message, frozen=True):
 
 
 class Cancel(Message, frozen=True):
-    """End an unfinished run as ``cancelled``. Reply: `Changed`. Refused: run_not_found."""
+    """End an unfinished run as ``cancelled``.
+
+    ``cancel_id``: sent again with the same one within a day, it is done once, and answered alike.
+    Reply: `Changed`. Refused: run_not_found, key_reused.
+    """
 
     run_id: str
     reason: str
+    cancel_id: str | None = None
 
 
 class Rerun(Message, frozen=True):

@@ -1,5 +1,7 @@
 """Commands from anywhere: a run comes in, is cancelled, or is run again."""
 
+from functools import partial
+
 from tako.builtin import OWN_RUNS, RESERVED
 from tako.commands import Cancel, Changed, Enqueue, Enqueued, Rerun
 from tako.errors import (
@@ -78,6 +80,11 @@ def _already_there(tx: Transaction, c: Enqueue) -> Enqueued:
 
 
 def cancel(tx: Transaction, c: Cancel) -> Changed:
+    do = partial(_cancel, tx, c)
+    return requesting.once(tx, c.cancel_id, f"cancel {c.run_id}", Changed, do)
+
+
+def _cancel(tx: Transaction, c: Cancel) -> Changed:
     state, worker_id, lease_id, _, group, _ = _find(tx, c.run_id)
     if not cancel_run(tx, c.run_id, c.reason, worker_id, lease_id):
         return Changed(False, state)
@@ -98,9 +105,11 @@ def cancel_run(
 
 
 def rerun(tx: Transaction, c: Rerun) -> Changed:
-    what = f"rerun {c.run_id} {c.from_step}"
-    if c.rerun_id is not None and requesting.known(tx, c.rerun_id, what):
-        return Changed(True, "pending")
+    what, do = f"rerun {c.run_id} {c.from_step}", partial(_rerun, tx, c)
+    return requesting.once(tx, c.rerun_id, what, Changed, do)
+
+
+def _rerun(tx: Transaction, c: Rerun) -> Changed:
     state, _, _, workflow, group, timeout = _find(tx, c.run_id)
     if state not in ("failed", "cancelled"):
         raise Refusal(
@@ -116,8 +125,6 @@ def rerun(tx: Transaction, c: Rerun) -> Changed:
     expires_at = None if timeout is None else tx.now + timeout
     group = tx.shared.groups.get(workflow, group)
     tx.db.run("rerun_run", group, expires_at, c.run_id)
-    if c.rerun_id is not None:
-        requesting.remember(tx, c.rerun_id, what)
     tx.effects.ready.add(group)
     tx.effects.timed = True
     return Changed(True, "pending")

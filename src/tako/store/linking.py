@@ -1,6 +1,7 @@
 """Links of people to approvals: minted, checked, used up by an answer, revoked; and their keys."""
 
 import secrets
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -19,7 +20,7 @@ from tako.commands import (
 from tako.errors import AnswerRefused, LinkRefused, NotAllowed, Refused
 from tako.ids import new_id
 from tako.model import Approval, ApprovalState, LinkInfo
-from tako.store import auditing
+from tako.store import auditing, requesting
 from tako.store.database import json_list
 from tako.store.questions import find, outcome_of, refuse_closed
 from tako.store.refusal import Refusal
@@ -186,6 +187,11 @@ def use(tx: Transaction, link: Link) -> None:
 
 
 def revoke(tx: Transaction, c: RevokeLinks) -> Count:
+    what, do = f"revoke {c.approval_id} {c.person}", partial(_revoke, tx, c)
+    return requesting.once(tx, c.revoke_id, what, Count, do)
+
+
+def _revoke(tx: Transaction, c: RevokeLinks) -> Count:
     approval = find(tx, c.approval_id).approval
     person = None if c.person is None else tx.people.canonical(c.person)
     rows = tx.db.all("revoke_links", tx.now, approval.id, person)

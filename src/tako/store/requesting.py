@@ -1,18 +1,24 @@
 """Requests with an id of their sender's: once, and under one id always the same."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
 from tako.commands import KeepReply, KeyUsed, Ok, UseKey
 from tako.errors import KeyReused
 from tako.store.refusal import Refusal
 from tako.store.transaction import Transaction
 
+T = TypeVar("T", bound=msgspec.Struct)
+
 KEPT = 86_400_000  # ms: long after anybody sends again what was not answered
 
 
 def use_key(tx: Transaction, c: UseKey) -> KeyUsed:
-    if not known(tx, c.key, c.what):
-        remember(tx, c.key, c.what)
-    row = tx.db.one("reply_to_request", c.key)
-    return KeyUsed(None if row is None else row[0])
+    if not _known(tx, c.key, c.what):
+        _remember(tx, c.key, c.what)
+    return KeyUsed(_reply(tx, c.key))
 
 
 def keep_reply(tx: Transaction, c: KeepReply) -> Ok:
@@ -21,7 +27,29 @@ def keep_reply(tx: Transaction, c: KeepReply) -> Ok:
     return Ok()
 
 
-def known(tx: Transaction, request_id: str, what: str) -> bool:
+def once(
+    tx: Transaction, request_id: str | None, what: str, kind: type[T], do: Callable[[], T]
+) -> T:
+    """Do it, and say what it says; done before with this id, what was said then.
+
+    Without an id it is done. Refused: key_reused. What is refused itself may be tried again.
+    """
+    if request_id is None:
+        return do()
+    if _known(tx, request_id, what):
+        return msgspec.json.decode(_reply(tx, request_id) or "", type=kind)
+    reply = do()
+    _remember(tx, request_id, what)
+    tx.db.run("keep_reply", msgspec.json.encode(reply).decode(), request_id)
+    return reply
+
+
+def _reply(tx: Transaction, request_id: str) -> str | None:
+    row = tx.db.one("reply_to_request", request_id)
+    return None if row is None else row[0]
+
+
+def _known(tx: Transaction, request_id: str, what: str) -> bool:
     """Whether this was asked for before. Refused: key_reused (it was something else)."""
     row = tx.db.one("request", request_id, tx.now)
     if row is not None and row[0] != what:
@@ -33,7 +61,7 @@ def known(tx: Transaction, request_id: str, what: str) -> bool:
     return row is not None
 
 
-def remember(tx: Transaction, request_id: str, what: str) -> None:
+def _remember(tx: Transaction, request_id: str, what: str) -> None:
     """For `KEPT`. What is over is swept away here: nobody waits for it."""
     tx.db.run("forget_requests", tx.now)
     tx.db.run("insert_request", request_id, what, tx.now + KEPT)

@@ -61,17 +61,17 @@ def can(do: Deed, run: Run) -> bool:
 
 
 async def carry_out(
-    engine: Engine, do: Deed, runs: Sequence[Run], reason: str, once: str = ""
+    engine: Engine, do: Deed, runs: Sequence[Run], reason: str, once: str
 ) -> list[Done]:
     """Each run by a command of its own. Once the engine does not answer, no more are sent.
 
-    Runs that it `can` do nothing to are left. ``once``: of a request that may be sent again.
+    Runs that it `can` do nothing to are left. ``once``: the id of the request, which stays the
+    same when it is sent again.
     """
 
     def command(run: Run) -> Command:
-        if do == "cancel":
-            return Cancel(run.id, reason)
-        return Rerun(run.id, None, same_id(once, run.id) if once else None)
+        of_run = same_id(once, run.id)
+        return Cancel(run.id, reason, of_run) if do == "cancel" else Rerun(run.id, None, of_run)
 
     able = [run for run in runs if can(do, run)]
     done: list[Done] = []

@@ -234,7 +234,7 @@ async def mint(call: Call, body: NewLink) -> LinkOut:
 
 
 async def revoke(call: Call, body: LinksOf) -> RevokedOut:
-    command = RevokeLinks(call.id, call.who.actor, body.person)
+    command = RevokeLinks(call.id, call.who.actor, body.person, call.new_id())
     return RevokedOut((await call.ask(command, Count)).count)
 
 

@@ -337,7 +337,7 @@ async def logs(call: Call, q: LogQuery) -> LogLines:
 
 
 async def cancel(call: Call, body: NewCancel) -> CancelOut:
-    reply = await call.ask(Cancel(call.id, body.reason), Changed)
+    reply = await call.ask(Cancel(call.id, body.reason, call.new_id()), Changed)
     return CancelOut(reply.changed, reply.state)  # type: ignore[arg-type]  # one of RunState
 
 

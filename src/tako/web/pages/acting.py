@@ -60,7 +60,8 @@ async def _do(request: Request, data: dict[str, str]) -> str:
     match data.get("do"):
         case "cancel":
             reason = data.get("reason", "").strip()[:10_000] or "cancelled by an operator"
-            reply = await engine.ask(Cancel(run_id, reason), Changed)
+            cancel_id = once(data, run_id, "cancel", reason)
+            reply = await engine.ask(Cancel(run_id, reason, cancel_id), Changed)
             return "" if reply.changed else f"It had ended before, as {reply.state}."
         case "rerun":
             step = data.get("step", "")

@@ -14,6 +14,7 @@ from tako.model import Role, Run
 from tako.web import csrf
 from tako.web.bulk import MOST, Chosen, Deed, by_filter, by_ids, can, carry_out
 from tako.web.engine import Engine, engine_of
+from tako.web.pages.answering import once
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of
 from tako.web.posted import pairs, single
@@ -67,7 +68,7 @@ async def bulk(request: Request) -> Response:
         raise Trouble("bad_request", "nothing that can be done to runs was chosen", field="do")
     order = await _order(engine_of(request), data, chosen)
     if data.get("sure") == "1" and data.get("all") != "1" and order.able:
-        return await _done(request, who, order)
+        return await _done(request, who, order, once(data, order.do, order.reason))
 
     async def load() -> dict[str, object]:
         return {"order": order, "most": MOST}
@@ -88,8 +89,8 @@ async def _order(engine: Engine, data: dict[str, str], ids: list[str]) -> Order:
     return Order(do, await by_ids(engine, ids), reason, query)
 
 
-async def _done(request: Request, who: Who, order: Order) -> Response:
-    done = await carry_out(engine_of(request), order.do, order.able, order.reason)
+async def _done(request: Request, who: Who, order: Order, sent: str) -> Response:
+    done = await carry_out(engine_of(request), order.do, order.able, order.reason, sent)
     counts = Counter(one.outcome for one in done)
 
     async def load() -> dict[str, object]:
