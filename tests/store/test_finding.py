@@ -1,14 +1,17 @@
-"""Runs by what their errors say: what is looked through is bounded, and signs are only signs."""
+"""Runs by what their errors say: a page looks through so many, and signs are only signs."""
+
+from typing import Any
 
 import pytest
+from msgspec import structs
 
-from tako.commands import Fail, ListRuns
+from tako.commands import Cancel, Fail, ListRuns
 from tako.store import finding
 from tests.store.driver import Driver
 
 
-def failed(driver: Driver, message: str) -> str:
-    run = driver.start()
+def failed(driver: Driver, message: str, **options: Any) -> str:
+    run = driver.start(**options)
     error = f'{{"type":"E","message":"{message}","traceback":""}}'
     driver.do(Fail(run.id, run.lease_id, error))
     return run.id
@@ -28,13 +31,78 @@ def test_a_text_is_taken_as_it_is_and_in_any_case(driver: Driver) -> None:
     assert found(driver, "run-", state="failed") == [plain, percent], "ids that begin so"
 
 
-def test_only_the_newest_errors_are_looked_through_and_a_time_leads_further_back(
-    driver: Driver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def pages(driver: Driver, command: ListRuns) -> list[list[str]]:
+    """All of them, one after another."""
+    found, before = [], command.before
+    while True:
+        page = driver.do(structs.replace(command, before=before))
+        found.append([run.id for run in page.runs])
+        before = page.next_before(command.limit)
+        if before is None:
+            return found
+
+
+def all_of(pages: list[list[str]]) -> list[str]:
+    return [run_id for page in pages for run_id in page]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "SEARCHED", 2)
-    runs = [failed(driver, "declined") for _ in range(4)]
-    assert found(driver, "declined") == runs[:1:-1]
-    assert found(driver, "declined", before=runs[2]) == runs[1::-1]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_page_that_stops_in_the_errors_says_where_the_next_goes_on(driver: Driver) -> None:
+    old = failed(driver, "needle")
+    for n in range(5):
+        failed(driver, f"other {n}")
+    new = failed(driver, "needle")
+    assert pages(driver, ListRuns(text="needle")) == [[new], [], [], [old]]
+    assert pages(driver, ListRuns(text="needle", limit=1)) == [[new], [], [], [old], []]
+    assert pages(driver, ListRuns(text="needle", before=old)) == [[]]
+
+
+@pytest.mark.usefixtures("small")
+def test_exactly_as_many_errors_as_are_looked_through_are_all(driver: Driver) -> None:
+    runs = [failed(driver, "needle") for _ in range(2)]
+    assert pages(driver, ListRuns(text="needle")) == [runs[::-1]]
+
+
+@pytest.mark.usefixtures("small")
+def test_failed_and_cancelled_runs_are_gone_through_together(driver: Driver) -> None:
+    runs = [failed(driver, "needle") for _ in range(4)]
+    for _ in range(4):
+        runs.append(driver.enqueue())
+        driver.do(Cancel(runs[-1], "a needle"))
+    runs.append(failed(driver, "needle"))
+    assert all_of(pages(driver, ListRuns(text="needle"))) == runs[::-1]
+    assert all_of(pages(driver, ListRuns(text="needle", limit=3))) == runs[::-1]
+
+
+@pytest.mark.usefixtures("small")
+def test_only_errors_that_the_filter_lets_through_are_counted(driver: Driver) -> None:
+    first = driver.now
+    quiet = failed(driver, "needle", workflow="quiet")
+    driver.now += 1_000
+    for n in range(5):
+        failed(driver, f"other {n}")
+    assert pages(driver, ListRuns(text="needle", workflow="quiet")) == [[quiet]]
+    assert pages(driver, ListRuns(text="needle", until=first + 1)) == [[quiet]]
+    assert pages(driver, ListRuns(text="needle", since=first + 1, own=False)) == [[], [], []]
+    assert pages(driver, ListRuns(text="needle", state="cancelled")) == [[]]
+
+
+@pytest.mark.usefixtures("small")
+def test_ids_come_first_however_old_they_are_and_none_comes_twice(driver: Driver) -> None:
+    ids = [failed(driver, "needle", run_id=f"needle-{n}") for n in (9, 10, 11)]
+    told = [failed(driver, "needle") for _ in range(6)]
+    by_id = sorted(ids, reverse=True)
+    first, *more = pages(driver, ListRuns(text="needle"))
+    assert first == by_id + told[:-3:-1]
+    assert all_of(more) == told[-3::-1]
+    for limit in (1, 2, 3, 4, 7):
+        found = all_of(pages(driver, ListRuns(text="needle", limit=limit)))
+        assert found == by_id + told[::-1], limit
 
 
 def test_runs_of_a_tag_that_failed_are_those_and_no_others(driver: Driver) -> None:

@@ -8,6 +8,8 @@ from tako.cli import ids
 from tako.cli.options import Json, RunId
 
 if TYPE_CHECKING:
+    from tako.cli.reading import Reader
+    from tako.commands import ListRuns
     from tako.model import Run
 
 STATES = ("pending", "running", "waiting", "succeeded", "failed", "cancelled")
@@ -44,7 +46,7 @@ def list_runs(
         raise typer.BadParameter(f"{state!r} is no state: {', '.join(STATES)}")
     from tako.cli.output import print_json
     from tako.cli.reading import open_reader
-    from tako.commands import ListRuns, RunList
+    from tako.commands import ListRuns
 
     command = ListRuns(
         state=state,
@@ -55,11 +57,26 @@ def list_runs(
         text=text,
         own=everything,
     )
-    found = open_reader().ask(command, RunList).runs
+    found = _all_of(open_reader(), command)
     if as_json:
         print_json([run_json(run) for run in found])
     else:
         _table(found)
+
+
+def _all_of(reader: "Reader", command: "ListRuns") -> "list[Run]":
+    """One reply may have stopped early: see `RunList`."""
+    from msgspec.structs import replace
+
+    from tako.commands import RunList
+
+    found = reader.ask(command, RunList)
+    runs = found.runs
+    while found.searched_upto is not None:
+        left = command.limit - len(runs)
+        found = reader.ask(replace(command, before=found.searched_upto, limit=left), RunList)
+        runs = runs + found.runs
+    return runs
 
 
 def _table(runs: "list[Run]") -> None:

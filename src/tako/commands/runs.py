@@ -79,12 +79,12 @@ class Await(Message, frozen=True):
 
 
 class ListRuns(Message, frozen=True):
-    """Newest first; ``before`` is the id that the last page ended with. Reply: `RunList`.
+    """Newest first; ``before`` is what `RunList.next_before` gave. Reply: `RunList`.
 
     ``brief``: without what may be large: payload ("null"), result, and tracebacks of errors.
-    ``text``: how an id begins, or what an error or a reason has in it. ``since`` and ``until``
-    (ms) are about when runs came in. ``own`` False: without runs of built-in workflows, unless
-    ``workflow`` names one.
+    ``text``: how an id begins (these come first, by id), or what an error or a reason has in it.
+    ``since`` and ``until`` (ms) are about when runs came in. ``own`` False: without runs of
+    built-in workflows, unless ``workflow`` names one.
     """
 
     state: str | None = None
@@ -344,7 +344,15 @@ class RunReply(Message, frozen=True):
 
 
 class RunList(Message, frozen=True):
+    """``searched_upto``: of a search by text that has found less than it may: only the errors down
+    to this run were looked through, and there are older ones."""
+
     runs: list[Run]
+    searched_upto: str | None = None
+
+    def next_before(self, limit: int) -> str | None:
+        """The ``before`` that goes on after these, if ``limit`` were asked for; None: no more."""
+        return self.runs[-1].id if len(self.runs) >= limit else self.searched_upto
 
 
 class StepList(Message, frozen=True):

@@ -1,13 +1,14 @@
 """Which runs a list shows, newest first: each kind of question goes by the index that is for it."""
 
 import re
+from typing import NamedTuple
 
 from msgspec import structs
 
 from tako.commands import ListRuns
 from tako.store.transaction import Transaction
 
-SEARCHED = 2_000  # failed runs, and as many cancelled ones, whose errors are looked through
+SEARCHED = 2_000  # failed runs, and as many cancelled ones, whose errors one page looks through
 _TROUBLED = ("failed", "cancelled")
 _ON_THEIR_WAY = ("pending", "running")  # which are counted nowhere, and found quickly
 _HIGHEST = 2**63 - 1
@@ -20,13 +21,24 @@ _BY_STATE = {
 }
 
 
-def find_runs(tx: Transaction, c: ListRuns) -> list[int]:
-    """Their numbers, at most ``c.limit``."""
+class Found(NamedTuple):
+    """Numbers, in their order; ``searched_upto`` as in `RunList`."""
+
+    seqs: list[int]
+    searched_upto: str | None = None
+
+
+def find_runs(tx: Transaction, c: ListRuns) -> Found:
+    """At most ``c.limit``."""
+    if not _may_be(tx, c):
+        return Found([])
+    return Found(_newest(tx, c)) if c.text is None else _by_text(tx, c, c.text)
+
+
+def _newest(tx: Transaction, c: ListRuns) -> list[int]:
     low, high = _range(tx, c)
-    if low > high or not _may_be(tx, c):
+    if low > high:
         return []
-    if c.text is not None:
-        return _by_text(tx, c, c.text, low, high)
     if c.tag is not None:
         found_by = "find_tagged_runs"
         if c.state in _TROUBLED:
@@ -53,21 +65,47 @@ def _statement(c: ListRuns) -> str:
 def _numbers(
     tx: Transaction, statement: str, c: ListRuns, low: int, high: int, *more: object
 ) -> list[int]:
-    workflow = c.workflow if c.own else c.workflow or ""
-    rows = tx.db.all(statement, c.state, workflow, low, high, c.limit, *more)
+    rows = tx.db.all(statement, c.state, _workflow(c), low, high, c.limit, *more)
     return [seq for (seq,) in rows]
 
 
-def _by_text(tx: Transaction, c: ListRuns, text: str, low: int, high: int) -> list[int]:
-    """Ids that begin so, then errors and reasons that have it in them."""
-    found = _numbers(tx, "find_runs_by_id", c, low, high, text, text + "\U0010ffff")
+def _workflow(c: ListRuns) -> str | None:
+    return c.workflow if c.own else c.workflow or ""
+
+
+def _by_text(tx: Transaction, c: ListRuns, text: str) -> Found:
+    """Ids that begin so, by id; then errors and reasons of the others that have it in them.
+
+    In which of the two a page begins is told by how the id begins that it is ``before``.
+    """
+    ids = (text, text + "\U0010ffff")
+    if c.before is not None and not ids[0] <= c.before < ids[1]:
+        return _by_error(tx, c, text, ids)
+    c, before = structs.replace(c, before=None), c.before or ids[1]
+    found = _numbers(tx, "find_runs_by_id", c, *_range(tx, c), text, before)
+    if len(found) == c.limit:
+        return Found(found)
+    rest = _by_error(tx, structs.replace(c, limit=c.limit - len(found)), text, ids)
+    return Found(found + rest.seqs, rest.searched_upto)
+
+
+def _by_error(tx: Transaction, c: ListRuns, text: str, ids: tuple[str, str]) -> Found:
+    """Down to where a state has had its `SEARCHED`, so that one run tells where to go on."""
+    low, high = _range(tx, c)
+    states = _TROUBLED if c.state is None else {c.state}.intersection(_TROUBLED)
+    stops: list[tuple[int, str]] = []
+    for state in states:
+        window = (state, _workflow(c), low, high, SEARCHED - 1)
+        last_and_more = tx.db.all("searched_upto", *window, *ids)
+        stops += last_and_more[:1] if len(last_and_more) == 2 else []
+    low, upto = max(stops, default=(low, None))
     pattern = "%" + re.sub("[%_!]", r"!\g<0>", text) + "%"
-    for state in _TROUBLED if c.state is None else {c.state}.intersection(_TROUBLED):
-        row = tx.db.one("searched_upto", state, high, SEARCHED)
-        first = low if row is None else max(low, row[0] + 1)
+    found: list[int] = []
+    for state in states:
         of_state = structs.replace(c, state=state)
-        found += _numbers(tx, "find_runs_by_text", of_state, first, high, pattern)
-    return sorted(set(found), reverse=True)[: c.limit]
+        found += _numbers(tx, "find_runs_by_text", of_state, low, high, *ids, pattern)
+    found = sorted(found, reverse=True)[: c.limit]
+    return Found(found, upto if len(found) < c.limit else None)
 
 
 def _range(tx: Transaction, c: ListRuns) -> tuple[int, int]:

@@ -31,9 +31,10 @@ def get(tx: Transaction, c: Get) -> RunReply:
 
 
 def list_runs(tx: Transaction, c: ListRuns) -> RunList:
-    seqs = json_list(finding.find_runs(tx, c))
-    rows = tx.db.all("brief_runs_by_seq" if c.brief else "runs_by_seq", seqs)
-    return RunList([run_of(row) for row in rows])
+    found = finding.find_runs(tx, c)
+    statement = "brief_runs_by_seq" if c.brief else "runs_by_seq"
+    runs = {row[-1]: run_of(row) for row in tx.db.all(statement, json_list(found.seqs))}
+    return RunList([runs[seq] for seq in found.seqs], found.searched_upto)
 
 
 def list_steps(tx: Transaction, c: ListSteps) -> StepList:

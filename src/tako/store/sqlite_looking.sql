@@ -69,28 +69,32 @@ WHERE id >= ?6 AND id < ?7 AND seq BETWEEN ?3 AND ?4
 ORDER BY id DESC LIMIT ?5;
 
 -- name: find_runs_by_text
+-- Not those that are found by their ids, which ?6 and ?7 are about.
 SELECT seq FROM runs
 WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
   AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
-  AND (error LIKE ?6 ESCAPE '!' OR reason LIKE ?6 ESCAPE '!')
+  AND NOT (id >= ?6 AND id < ?7) AND (error LIKE ?8 ESCAPE '!' OR reason LIKE ?8 ESCAPE '!')
 ORDER BY seq DESC LIMIT ?5;
 
 -- name: searched_upto
--- The lowest number of the newest ?3 of a state.
-SELECT seq FROM runs WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq <= ?2
-ORDER BY seq DESC LIMIT 1 OFFSET ?3;
+-- What follows on the newest ?5 of a state, and whether there is one more.
+SELECT seq, id FROM runs
+WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
+  AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
+  AND NOT (id >= ?6 AND id < ?7)
+ORDER BY seq DESC LIMIT 2 OFFSET ?5;
 
 -- name: runs_by_seq
 SELECT id, workflow, worker_group, state, attempt, strikes, retries, priority, created_at, run_at,
        started_at, finished_at, expires_at, unique_key, payload, result, error, reason, worker_id,
-       tags
-FROM runs WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC;
+       tags, seq
+FROM runs WHERE seq IN (SELECT value FROM json_each(?));
 
 -- name: brief_runs_by_seq
 SELECT id, workflow, worker_group, state, attempt, strikes, retries, priority, created_at, run_at,
        started_at, finished_at, expires_at, unique_key, 'null', NULL,
-       json_remove(error, '$.traceback'), reason, worker_id, tags
-FROM runs WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq DESC;
+       json_remove(error, '$.traceback'), reason, worker_id, tags, seq
+FROM runs WHERE seq IN (SELECT value FROM json_each(?));
 
 -- name: seq_of_run
 SELECT seq FROM runs WHERE id = ?;

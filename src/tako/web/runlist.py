@@ -86,14 +86,14 @@ def _moment(text: str) -> int | None:
 
 
 async def every(engine: Engine, wanted: ListRuns, most: int) -> AsyncIterator[Run]:
-    """The newest ``most`` runs that are wanted, read in pages so that nobody waits for them."""
-    left = most
+    """The first ``most`` runs that are wanted, read in pages so that nobody waits for them."""
+    left, before = most, wanted.before
     while left > 0:
-        page = structs.replace(wanted, limit=min(_READ, left))
-        found = (await engine.read(page, RunList)).runs
-        for run in found:
+        page = structs.replace(wanted, limit=min(_READ, left), before=before)
+        found = await engine.read(page, RunList)
+        for run in found.runs:
             yield run
-        if len(found) < page.limit:
+        left -= len(found.runs)
+        before = found.next_before(page.limit)
+        if before is None:
             return
-        left -= len(found)
-        wanted = structs.replace(wanted, before=found[-1].id)

@@ -161,6 +161,9 @@ class RunOut(RunHead, frozen=True):
 
 
 class RunPage(Struct, frozen=True):
+    """By ``text``: first ids that begin so, by id; then what else there is. It looks through 2,000
+    errors for a page, so a page with few runs or none may have a ``next``: older errors."""
+
     runs: list[RunHead]
     next: str | None
 
@@ -286,9 +289,8 @@ class WorkflowsOut(Struct, frozen=True):
 
 async def runs(call: Call, q: RunQuery) -> RunPage:
     command = replace(q.command(), limit=q.limit, before=q.cursor)
-    found = (await call.read(command, RunList)).runs
-    more = found[-1].id if len(found) == q.limit else None
-    return RunPage([RunHead(**_head(run)) for run in found], more)
+    found = await call.read(command, RunList)
+    return RunPage([RunHead(**_head(run)) for run in found.runs], found.next_before(q.limit))
 
 
 def _moment(text: str | None, name: str) -> int | None:

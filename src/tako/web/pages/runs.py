@@ -53,15 +53,17 @@ async def runs(request: Request) -> Response:
         wanted, problem = wanted_of(request.query_params)
         before = request.query_params.get("before", "")
         engine, now = engine_of(request), now_ms()
-        found = (await engine.read(wanted.command(now, PAGE + 1, before), RunList)).runs
+        found = await engine.read(wanted.command(now, PAGE + 1, before), RunList)
+        follows = _next_before(found)
         counts = await engine.read(CountRuns(wanted.workflow or None), RunCounts)
         known = (await engine.read(ListWorkflows(), WorkflowList)).workflows
         more = wanted.query + "&" if wanted.query else ""
         return {
             "wanted": wanted,
             "problem": problem,
-            "runs": found[:PAGE],
-            "next": f"?{more}before={_last(found)}" if len(found) > PAGE else "",
+            "runs": found.runs[:PAGE],
+            "next": f"?{more}before={quote(follows, safe='')}" if follows else "",
+            "stopped": found.searched_upto is not None,
             "paged": before,
             "counts": [(str(state), counts.counts[state]) for state in RunState],
             "total": sum(counts.counts.values()),
@@ -74,8 +76,9 @@ async def runs(request: Request) -> Response:
     return await page(request, who, "runs.html", load=load, live="runs", shared=True)
 
 
-def _last(found: list[Run]) -> str:
-    return quote(found[PAGE - 1].id, safe="")
+def _next_before(found: RunList) -> str | None:
+    """One more than a page was asked for, to know whether there is one."""
+    return found.runs[PAGE - 1].id if len(found.runs) > PAGE else found.searched_upto
 
 
 def note_of(run: Run) -> str:
