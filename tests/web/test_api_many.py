@@ -85,6 +85,22 @@ def test_what_cannot_be_used_is_named_and_nothing_is_done(
     assert said["field"] == field
 
 
+def test_with_a_key_nothing_is_done_to_what_a_filter_finds_but_it_is_shown(
+    api: httpx.Client,
+) -> None:
+    """Sent again, the filter may find others, and the key would not hold."""
+    run_id = enqueue(api, "wait", "m:key", tags=["keyed"])
+    body = {"do": "cancel", "filter": {"tag": "keyed"}}
+    keyed = [{"Idempotency-Key": f"filter:{n}"} for n in range(3)]
+    refused = problem(api.post("/api/runs/bulk", json=body, headers=keyed[0]), 422, "invalid")
+    assert refused["field"] == "filter" and "`runs`" in refused["detail"]
+    assert state(api, run_id) != "cancelled"
+    look = api.post("/api/runs/bulk", json=body | {"dry_run": True}, headers=keyed[1]).json()
+    named = {"do": "cancel", "runs": [run["id"] for run in look["runs"]]}
+    done = api.post("/api/runs/bulk", json=named, headers=keyed[2]).json()
+    assert outcomes(done) == {run_id: "done"}
+
+
 def test_many_approvals_get_one_answer_and_each_says_what_became_of_it(
     api: httpx.Client, here: Site
 ) -> None:

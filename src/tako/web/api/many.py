@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 from tako.model import Role, Run
 from tako.web import asked, bulk
 from tako.web.api.approvals import ApprovalOut, Digest, seen, shown
-from tako.web.api.calls import Call, Route
+from tako.web.api.calls import KEY_HEADER, Call, Route
 from tako.web.api.runs import RunFilter, State
 from tako.web.api.shapes import Ask, Id, Text
 from tako.web.engine import engine_of
@@ -17,7 +17,10 @@ from tako.web.problems import Trouble, body_of, problem_of
 
 
 class ManyRuns(Ask, frozen=True):
-    """Either ``runs`` or ``filter``, whose newest 1,000 are meant. ``dry_run``: nothing is done."""
+    """Either ``runs`` or ``filter``, whose newest 1,000 are meant. ``dry_run``: nothing is done.
+
+    Unless it is a dry run, a request with an Idempotency-Key has to name its ``runs``.
+    """
 
     do: Literal["cancel", "rerun"]
     runs: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=bulk.MOST)] | None = None
@@ -80,10 +83,17 @@ class ManyAnswersOut(Struct, frozen=True):
 
 # --- how
 
+_NAME_THEM = (
+    f"with an {KEY_HEADER} name the `runs`, as a dry run lists them, and take a new key: sent "
+    "again, a filter may find others; nothing was done"
+)
+
 
 async def many_runs(call: Call, body: ManyRuns) -> ManyRunsOut:
     if (body.runs is None) == (body.filter is None):
         raise Trouble("invalid", "give either runs or filter", field="runs")
+    if body.filter is not None and call.key is not None and not body.dry_run:
+        raise Trouble("invalid", _NAME_THEM, field="filter")
     engine = engine_of(call.request)
     if body.filter is not None:
         chosen = await bulk.by_filter(engine, body.filter.command())
