@@ -105,6 +105,15 @@ def test_ids_come_first_however_old_they_are_and_none_comes_twice(driver: Driver
         assert found == by_id + told[::-1], limit
 
 
+def test_a_text_and_a_tag_are_both_asked_for(driver: Driver) -> None:
+    both = failed(driver, "needle", tags=("vip",))
+    failed(driver, "other", tags=("vip",))
+    failed(driver, "needle")
+    named = failed(driver, "other", tags=("vip",), run_id="needle-1")
+    failed(driver, "other", run_id="needle-2")
+    assert found(driver, "needle", tag="vip") == [named, both]
+
+
 def test_runs_of_a_tag_that_failed_are_those_and_no_others(driver: Driver) -> None:
     runs = [driver.start(tags=("vip",)) for _ in range(3)]
     other = driver.start()

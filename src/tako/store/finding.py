@@ -82,7 +82,7 @@ def _by_text(tx: Transaction, c: ListRuns, text: str) -> Found:
     if c.before is not None and not ids[0] <= c.before < ids[1]:
         return _by_error(tx, c, text, ids)
     c, before = structs.replace(c, before=None), c.before or ids[1]
-    found = _numbers(tx, "find_runs_by_id", c, *_range(tx, c), text, before)
+    found = _numbers(tx, "find_runs_by_id", c, *_range(tx, c), text, before, c.tag)
     if len(found) == c.limit:
         return Found(found)
     rest = _by_error(tx, structs.replace(c, limit=c.limit - len(found)), text, ids)
@@ -92,18 +92,19 @@ def _by_text(tx: Transaction, c: ListRuns, text: str) -> Found:
 def _by_error(tx: Transaction, c: ListRuns, text: str, ids: tuple[str, str]) -> Found:
     """Down to where a state has had its `SEARCHED`, so that one run tells where to go on."""
     low, high = _range(tx, c)
+    others = (None, None) if tx.db.one("has_ids_between", *ids) is None else ids
     states = _TROUBLED if c.state is None else {c.state}.intersection(_TROUBLED)
     stops: list[tuple[int, str]] = []
     for state in states:
         window = (state, _workflow(c), low, high, SEARCHED - 1)
-        last_and_more = tx.db.all("searched_upto", *window, *ids)
+        last_and_more = tx.db.all("searched_upto", *window, *others)
         stops += last_and_more[:1] if len(last_and_more) == 2 else []
     low, upto = max(stops, default=(low, None))
     pattern = "%" + re.sub("[%_!]", r"!\g<0>", text) + "%"
     found: list[int] = []
     for state in states:
         of_state = structs.replace(c, state=state)
-        found += _numbers(tx, "find_runs_by_text", of_state, low, high, *ids, pattern)
+        found += _numbers(tx, "find_runs_by_text", of_state, low, high, *others, pattern, c.tag)
     found = sorted(found, reverse=True)[: c.limit]
     return Found(found, upto if len(found) < c.limit else None)
 

@@ -66,22 +66,29 @@ SELECT seq FROM runs
 WHERE id >= ?6 AND id < ?7 AND seq BETWEEN ?3 AND ?4
   AND (?1 IS NULL OR state = ?1)
   AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
+  AND (?8 IS NULL OR EXISTS (SELECT 1 FROM run_tags AS t WHERE t.tag = ?8 AND t.seq = runs.seq))
 ORDER BY id DESC LIMIT ?5;
 
+-- name: has_ids_between
+SELECT 1 FROM runs WHERE id >= ? AND id < ? LIMIT 1;
+
 -- name: find_runs_by_text
--- Not those that are found by their ids, which ?6 and ?7 are about.
+-- Not those that are found by their ids, which ?6 and ?7 are about: NULL, there are none.
 SELECT seq FROM runs
 WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
   AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
-  AND NOT (id >= ?6 AND id < ?7) AND (error LIKE ?8 ESCAPE '!' OR reason LIKE ?8 ESCAPE '!')
+  AND (?6 IS NULL OR NOT (id >= ?6 AND id < ?7))
+  AND (error LIKE ?8 ESCAPE '!' OR reason LIKE ?8 ESCAPE '!')
+  AND (?9 IS NULL OR EXISTS (SELECT 1 FROM run_tags AS t WHERE t.tag = ?9 AND t.seq = runs.seq))
 ORDER BY seq DESC LIMIT ?5;
 
 -- name: searched_upto
--- What follows on the newest ?5 of a state, and whether there is one more.
+-- What follows on the newest ?5 of a state, and whether there is one more. Of the others only the
+-- index is looked at, if ?6 is NULL.
 SELECT seq, id FROM runs
 WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
   AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
-  AND NOT (id >= ?6 AND id < ?7)
+  AND (?6 IS NULL OR NOT (id >= ?6 AND id < ?7))
 ORDER BY seq DESC LIMIT 2 OFFSET ?5;
 
 -- name: runs_by_seq
