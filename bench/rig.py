@@ -105,18 +105,21 @@ class Server:
         return self.process.pid
 
     def descendants(self) -> list[Any]:
-        """All processes below it, as psutil.Process; the zygote is the one that is its child."""
+        """All processes below it, as psutil.Process; children are the zygote and the doors."""
         found = psutil.Process(self.pid).children(recursive=True)
         self._seen |= {process.pid: process for process in found}
         return [process for process in found if _is(process, _alive)]
 
     def zygotes(self) -> list[int]:
         own = [p for p in self.descendants() if _is(p, lambda p: p.ppid() == self.pid)]
-        return [p.pid for p in own if not _is(p, _executed)]
+        return [p.pid for p in own if not _is(p, _executed) and not _is(p, _of_web)]
+
+    def doors(self) -> list[int]:
+        return [p.pid for p in self.descendants() if _is(p, _of_web)]
 
     def workers(self) -> list[int]:
-        zygotes = set(self.zygotes())
-        return [p.pid for p in self.descendants() if p.pid not in zygotes]
+        others = {*self.zygotes(), *self.doors()}
+        return [p.pid for p in self.descendants() if p.pid not in others]
 
     async def until_workers(self, count: int) -> None:
         """Return once there are as many workers as ``count``."""
@@ -162,6 +165,10 @@ def _alive(process: Any) -> bool:
 
 def _executed(process: Any) -> bool:
     return any("tako.worker" in part for part in process.cmdline())
+
+
+def _of_web(process: Any) -> bool:
+    return "tako.web" in process.cmdline()
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
-from urllib.parse import urlsplit
 
+import httpx
 import psutil
 
 from tako import approvals
@@ -112,14 +112,21 @@ class ServerProcess:
                 sleep(0.01)
 
     def wait_http(self, timeout: float = PATIENCE) -> None:
-        """Return when the HTTP doors of every app take connections: they open after the socket."""
+        """Return when the HTTP doors of every app answer: they open after the socket."""
         give_up = monotonic() + timeout
         for app in self.apps:
-            address = urlsplit(f"//{app.web['listen']}")
-            while not accepts_tcp(address.hostname or "", address.port or 80):
+            while not answers_http(app.web["listen"]):
                 if monotonic() > give_up:
-                    raise AssertionError(f"nobody at {address.netloc} in {timeout} s:\n{self.log}")
+                    raise AssertionError(
+                        f"nobody at {app.web['listen']} in {timeout} s:\n{self.log}"
+                    )
                 sleep(0.01)
+
+    def doors(self) -> psutil.Process:
+        """The process of the HTTP doors of the only app, once they answer."""
+        children = psutil.Process(self.pid).children()
+        (doors,) = [process for process in children if "tako.web" in process.cmdline()]
+        return doors
 
     def wait_log(self, text: str, timeout: float = PATIENCE, *, times: int = 1) -> str:
         """Return the log once ``text`` is in it (so many ``times``)."""
@@ -222,6 +229,14 @@ def accepts(path: Path) -> bool:
 def accepts_tcp(host: str, port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
+
+
+def answers_http(address: str) -> bool:
+    try:
+        httpx.get(f"http://{address}/health", timeout=PATIENCE)
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def free_port() -> int:

@@ -19,7 +19,7 @@ from bench.browser import Browser
 from bench.figures import FIGURES, Row
 from bench.history import Size, make
 from bench.processes import free_port
-from bench.rig import App, Bench, row, rows_of, serve
+from bench.rig import App, Bench, Server, row, rows_of, serve
 
 _AT_ONCE = 10
 _PEOPLE = 20
@@ -56,11 +56,11 @@ async def measure(bench: Bench) -> list[Row]:
     async with serve(app) as server:
         await server.until_workers(2)
         await _settled(port)
-        before = processes.pss(server.pid)
+        before = _memory(server)
         found = await _latencies(bench, site)
         found.append(await _first_load(port))
         found.append(await _beside(bench, site))
-        after = processes.pss(server.pid)
+        after = _memory(server)
     bench.notes["web, memory"] = f"{before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after"
     grown = (after - before) / 1e6
     return [*found, row("server memory (PSS) after all this browsing, beyond before", grown)]
@@ -99,6 +99,11 @@ def _pages(app: App, asked: Sequence[str]) -> dict[str, list[str]]:
             "/system",
         ],
     }
+
+
+def _memory(server: Server) -> int:
+    """PSS of the server and of its process of the HTTP doors."""
+    return sum(processes.pss(pid) for pid in (server.pid, *server.doors()))
 
 
 async def _settled(port: int) -> None:

@@ -1,4 +1,4 @@
-"""The port in the server's process: when it opens, what it must not do, what it never harms."""
+"""The process of the port: when it opens, what it must not do, what it never harms."""
 
 import asyncio
 import signal
@@ -93,6 +93,27 @@ def test_doors_that_fail_are_opened_again_and_the_engine_never_notices(tmp_path:
             app.write({"people.toml": "[ana]"})
             started.wait_http()
             assert httpx.get(f"{app.url}/health").json() == {"ok": True}
+
+
+def test_doors_that_are_killed_are_opened_again(tmp_path: Path) -> None:
+    app = local(tmp_path)
+    with server(app) as started:
+        started.wait_http()
+        started.doors().kill()
+        log = started.wait_log("the process of HTTP has ended with status -9")
+        assert "another is started in" in log
+        assert tako_json(app, "runs", "list") == []
+        started.wait_http()
+        assert httpx.get(f"{app.url}/health", timeout=60).json() == {"ok": True}
+
+
+def test_doors_close_when_their_server_is_killed(tmp_path: Path) -> None:
+    app = local(tmp_path)
+    with server(app) as started:
+        started.wait_http()
+        doors = started.doors()
+        started.kill()
+        doors.wait(30)
 
 
 def test_two_apps_in_one_server_have_their_own_doors(tmp_path: Path) -> None:

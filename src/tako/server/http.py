@@ -1,22 +1,29 @@
-"""The HTTP doors of an app: a thread with an event loop of its own, which the engine never needs.
+"""The HTTP doors of an app: a process of their own, which the engine never needs.
 
-All that is web is imported after the zygote was forked, and only if `tako.toml` has a ``[web]``;
-on that thread, but for the templates of hooks, which are checked before anything is opened.
+People who browse cost the engine no time of its interpreter. All that is web is imported there, but
+for the templates of hooks, which are checked before anything is opened.
 """
 
 import asyncio
 import logging
+import pickle
 import socket
-import threading
+import sys
+from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
+
+import msgspec
 
 from tako.config import AppConfig, WebConfig
 from tako.config.safety import check_doors, host_and_port
 
 _log = logging.getLogger("tako.server")
 
-_AGAIN = 3.0  # s until a door that could not be opened, or fell shut, is tried again
-_PATIENCE = 10.0  # s that the thread has to end
+_SOON, _AGAIN = 0.2, 3.0  # s until a door that fell shut, or cannot be opened, is tried again
+_PATIENCE = 10.0  # s that the process has to end
 _BACKLOG = 1024
+_LINE = 1024 * 1024  # bytes of a line of its log
+_decoder = msgspec.json.Decoder(tuple[str, int, str])
 
 
 class HttpDoor:
@@ -36,66 +43,81 @@ class HttpDoor:
             )
         self._config = config
         self._web = web
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="tako-web", daemon=True)
-        self._inner: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
-        self._lock = threading.Lock()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Open the door, sooner or later: what goes wrong is logged and tried again."""
-        self._thread.start()
+        self._task = asyncio.create_task(self._main())
 
     async def stop(self) -> None:
         """Take no more requests, and let those that are being answered finish."""
-        if self._thread.ident is None:
-            return
         self._stopping.set()
-        with self._lock:
-            if self._inner is not None:
-                loop, stop = self._inner
-                loop.call_soon_threadsafe(stop.set)
-        await asyncio.to_thread(self._thread.join, _PATIENCE)
+        if self._task is not None:
+            await self._task
 
-    def _main(self) -> None:
+    async def _main(self) -> None:
+        pause = _SOON  # the first time: one whose server was killed may just be letting go
         while not self._stopping.is_set():
             try:
-                self._serve()
+                await self._serve()
             except OSError as error:
                 _log.error(
-                    "app %s: HTTP cannot listen on %s: %s; trying again each %g s",
-                    self._config.name,
-                    self._web.listen,
-                    error.strerror or error,
-                    _AGAIN,
+                    "app %s: HTTP cannot listen on %s: %s; trying again in %g s",
+                    *(self._config.name, self._web.listen, error.strerror or error, pause),
                 )
-            except BaseException:  # whatever it is, the engine in the other thread goes on
-                _log.exception(
-                    "app %s: HTTP has failed; trying again in %g s", self._config.name, _AGAIN
-                )
-            self._stopping.wait(_AGAIN)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = _AGAIN
 
-    def _serve(self) -> None:
-        import uvloop
+    async def _serve(self) -> None:
+        """Until it ends, or is to. Raises OSError: there is no such address, or it is taken."""
+        with listening(self._web.listen) as sock:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "tako.web", str(sock.fileno())),
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=_LINE,
+                pass_fds=(sock.fileno(),),
+                start_new_session=True,  # Ctrl-C in a terminal is for the server
+            )
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(pickle.dumps(self._config))
+        _log.info("app %s: %s", self._config.name, self._web.base)
+        said = asyncio.create_task(_relay(process.stdout))
+        ended = asyncio.create_task(process.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await _let_go(process, ended)
+        await said
+        if not self._stopping.is_set():
+            _log.error(
+                "app %s: the process of HTTP has ended with status %s; another is started in %g s",
+                *(self._config.name, process.returncode, _AGAIN),
+            )
 
-        with (
-            listening(self._web.listen) as sock,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            runner.run(self._until_stopped(sock))
 
-    async def _until_stopped(self, sock: socket.socket) -> None:
-        from tako.web.serving import serve
+async def _let_go(process: Process, ended: "asyncio.Task[int]") -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    await asyncio.wait([ended], timeout=_PATIENCE)
+    if not ended.done():
+        process.kill()
+        await ended
 
-        stop = asyncio.Event()
-        with self._lock:
-            self._inner = asyncio.get_running_loop(), stop
+
+async def _relay(lines: asyncio.StreamReader) -> None:
+    async for line in lines:
         try:
-            if not self._stopping.is_set():
-                _log.info("app %s: %s", self._config.name, self._web.base)
-                await serve(self._config, sock, stop)
-        finally:
-            with self._lock:
-                self._inner = None
+            name, level, message = _decoder.decode(line)
+        except msgspec.MsgspecError:
+            name, level, message = (
+                _log.name,
+                logging.WARNING,
+                line.decode(errors="replace").rstrip(),
+            )
+        logging.getLogger(name).log(level, "%s", message)
 
 
 def listening(listen: str) -> socket.socket:

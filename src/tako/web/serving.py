@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import uvicorn
@@ -64,6 +65,9 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._stop = stop
         self._app = app
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()  # it is told when to end
 
     async def main_loop(self) -> None:
         await self._stop.wait()
