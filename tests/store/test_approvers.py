@@ -403,6 +403,16 @@ def test_a_text_is_looked_for_in_titles_a_bounded_number_of_them_at_a_time(
     assert office.do(replace(looking, text="nowhere")).approvals == []
 
 
+def test_a_count_looks_at_a_bounded_number_of_approvals(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MOST_SEARCHED", 3)
+    for number in range(4):
+        office.ask(f"a{number}", to=(), exclude=("ana",) if number < 2 else ())
+    assert office.do(CountApprovals("ana")).count == 1
+    assert office.do(CountApprovals("ben")).count == 3
+
+
 def test_somebody_escalated_to_has_it_in_their_inbox(office: Office) -> None:
     office.ask(to=("ana",), escalate=(Escalation(after(HOUR), ("dan",)),))
     assert office.inbox("dan") == []

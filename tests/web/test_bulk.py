@@ -74,6 +74,16 @@ def test_all_that_match_are_run_again(book: Ledger) -> None:
         assert (tako.get_sync(run_id).finished_at or 0) > (before[run_id] or 0)
 
 
+def test_of_a_filter_that_is_given_twice_the_last_counts_as_in_the_list(book: Ledger) -> None:
+    book.start("fail", "x", "failed", tags=["twice"])
+    tako.enqueue_sync("wait", "never", delay="1h", tags=["twice"])
+    query = "tag=twice&state=pending&state=failed"
+    with book.visitor() as ana:
+        assert text_of(ana.get(f"/runs?{query}").text).count("twice") > 0
+        preview = choose(ana, do="rerun", all="1", query=query)
+        assert "Run again: 1 run?" in text_of(preview.text)
+
+
 def test_more_than_a_thousand_are_done_in_parts(book: Ledger) -> None:
     tako.enqueue_many_sync("wait", ["never"] * 1_050, delay="1h", tags=["mass"])
     with book.visitor() as ana:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tako.web.pages.rendering import badge
 from tests.web.site import Site, ask
 
 FIRST_LOAD = 100_000  # bytes over the wire: page, style, scripts, icon
@@ -65,6 +66,11 @@ def test_how_many_wait_is_in_title_icon_and_navigation(here: Site) -> None:
         assert f"<title>({count}) Inbox" in page
         assert f'href="/favicon.svg?n={count}"' in page
         assert re.search(rf"data-inbox>{count}</span>", page)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, ""), (1, "1"), (99, "99"), (100, "99+")])
+def test_more_than_are_counted_are_said_to_be_more(count: int, text: str) -> None:
+    assert badge(count) == text
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def list_approvals(tx: Transaction, c: ListApprovals) -> ApprovalList:
 
 
 def count(tx: Transaction, c: CountApprovals) -> Count:
-    """Of one person at most `MOST_COUNTED`: each has to be looked at."""
+    """Of one person at most `MOST_COUNTED`, of `MOST_SEARCHED`: each has to be looked at."""
     if c.person is None:
         row = tx.db.one("count_open_approvals")
         return Count(0 if row is None else row[0])
@@ -60,9 +60,8 @@ def _counted(tx: Transaction, person: str, groups: tuple[str, ...]) -> int:
     if known is not None and known[:2] == (written, tx.people):
         return known[2]
     asked = ListApprovals(person=person, groups=groups)
-    mine = (
-        1 for _, one in _candidates(tx, asked) if one is not None and _is_wanted(tx, asked, one)
-    )
+    looked_at = islice(_candidates(tx, asked), MOST_SEARCHED)
+    mine = (1 for _, one in looked_at if one is not None and _is_wanted(tx, asked, one))
     number = sum(islice(mine, MOST_COUNTED))
     if len(tx.shared.waiting) >= _PEOPLE:
         tx.shared.waiting.clear()

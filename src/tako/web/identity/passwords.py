@@ -3,7 +3,7 @@
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
-from tako.passwords import fits
+from tako.passwords import LONGEST, fits
 from tako.web.addresses import address_of
 from tako.web.engine import people_of
 from tako.web.limits import allow, limits_of
@@ -20,6 +20,8 @@ async def person_with(request: Request, name: str, password: str) -> str | None:
     people = people_of(request)
     key, address = people.canonical(name), address_of(request)
     allow(request, "login-address", address)
+    if len(password) > LONGEST:
+        return None  # nobody's, and too cheap to use up a person's tries
     allow(request, "login", address, key)
     allow(request, "login-person", key)
     person = people.people.get(key)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from typing import cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import Request
@@ -80,7 +80,7 @@ async def _order(engine: Engine, data: dict[str, str], ids: list[str]) -> Order:
     do, query = cast("Deed", data["do"]), data.get("query", "")
     reason = data.get("reason", "").strip()[:1_000] or "cancelled by an operator"
     if data.get("all") == "1":
-        wanted, problem = wanted_of({k: v[0] for k, v in parse_qs(query).items()})
+        wanted, problem = wanted_of(dict(parse_qsl(query)))
         if problem:
             raise Trouble("invalid", problem)
         return Order(do, await by_filter(engine, wanted.command(now_ms())), reason, query)

@@ -95,6 +95,11 @@ def duration_tag(ms: int) -> Markup:
     return Markup('<span class="number" title="{} ms">{}</span>').format(ms, short(ms))
 
 
+def badge(count: int) -> str:
+    """A number for a small place; nothing for none. More than it says are not counted anyway."""
+    return "99+" if count > 99 else str(count or "")
+
+
 def short(ms: int) -> str:
     """ "12 ms", "3.4 s", "5 min 20 s", "3 days 2 h": at most two units."""
     if ms < 1_000:
@@ -143,6 +148,7 @@ def _environment() -> Environment:
     environment.filters["clock"] = clock_tag
     environment.filters["duration"] = duration_tag
     environment.filters["short"] = short
+    environment.filters["badge"] = badge
     environment.filters["bytes"] = bytes_of
     environment.filters["json"] = view
     return environment

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tako.web.pages.rendering import STATIC
+from tako.web.pages.rendering import STATIC, badge
 
 _MARK = (
     "M12 2.5c-4.6 0-7.8 3.3-7.8 7.4 0 2.5 1 3.8 1 5.5 0 2.1-1.7 2.4-1.7 3.9 0 1 .8 1.7 1.8 1.7 2 0 "
@@ -30,7 +30,6 @@ _BADGE = Markup(
     '<text x="16.5" y="20" font-family="sans-serif" font-weight="700" font-size="{}" fill="#fff" '
     'text-anchor="middle">{}</text>'
 )
-_MOST = 99
 
 
 def routes() -> list[BaseRoute]:
@@ -45,10 +44,10 @@ async def favicon(request: Request) -> Response:
     """The mark, with a number if ``n`` is one."""
     given = request.query_params.get("n", "")
     count = int(given) if given.isascii() and given.isdecimal() and len(given) < 9 else 0
-    text = str(count) if count <= _MOST else f"{_MOST}+"
-    badge = _BADGE.format((11, 9, 7)[len(text) - 1], text) if count else Markup("")
+    text = badge(count)
+    shown = _BADGE.format((11, 9, 7)[len(text) - 1], text) if text else Markup("")
     return Response(
-        _ICON.format(badge),
+        _ICON.format(shown),
         media_type="image/svg+xml",
         headers={"Cache-Control": "max-age=86400"},
     )

@@ -74,13 +74,14 @@ function say(away) {
 function count(number) {
   const before = Number(page.inboxCount);
   page.inboxCount = number;
+  const text = number > 99 ? "99+" : number || "";
   for (const badge of document.querySelectorAll("[data-inbox]")) {
-    badge.textContent = number || "";
+    badge.textContent = text;
     badge.hidden = !number;
   }
-  document.title = (number ? `(${number}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+  document.title = (number ? `(${text}) ` : "") + document.title.replace(/^\(\d+\+?\) /, "");
   document.querySelector("link[rel=icon]").href = `${page.icon}?n=${number}`;
-  if (number > before) announce(`${number} waiting for your answer`);
+  if (number > before) announce(`${text} waiting for your answer`);
 }
 
 document.addEventListener("htmx:afterSettle", () => count(Number(page.inboxCount)));
