@@ -23,6 +23,17 @@ GREET = """
         return f"{word} {payload}"
 """
 
+BAD = """
+    from tako import Step, workflow
+
+    def look(name: str) -> None:
+        raise ValueError(f"no {name} here\\nsecond line")
+
+    @workflow("bad", retries=1, backoff=0.05)
+    async def bad(payload: str, step: Step) -> None:
+        await step.run("look", look, payload)
+"""
+
 WEB = """
     import os, subprocess, sys, time
 
@@ -62,6 +73,18 @@ def command_lines(app: AppFixture) -> list[str]:
 
 def logged(started: ServerProcess, name: str, text: str) -> bool:
     return re.search(rf"(?m)^{name} +\| {text}", started.log) is not None
+
+
+def test_an_attempt_that_fails_is_a_line_in_the_terminal(app: AppFixture) -> None:
+    app.write({"workflows/bad.py": BAD})
+    with server(app, command="dev") as started:
+        run = tako.enqueue_sync("bad", "ana")
+        with pytest.raises(tako.RunFailed):
+            run.result_sync(timeout=60)
+        log = started.wait_log("for good")
+        assert re.search(rf"run {run.id} failed, again in \d+ ms: ValueError: no ana here", log)
+        assert f"for good: ValueError: no ana here (tako runs show {run.id})" in log
+        assert "second line" not in log
 
 
 def test_the_commands_run_with_what_they_need_and_each_line_says_whose_it_is(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tako.commands import Cancel, Command, Decided, Error, Exists, Remind, Tick, Told
+from tako.commands import Cancel, Command, CountRuns, Decided, Error, Exists, Remind, Tick, Told
 from tako.model import Channel, Escalation, Moment, Question
 from tako.store import questions
 from tests.store.asking import actor, asking, deciding, record
@@ -366,6 +366,13 @@ def test_people_are_told_by_runs_of_the_group_that_the_workflow_is_in(office: Of
     assert office.notices() == []
     assert office.notices("tako.notify.slow") == [("asked", "ana", "mail")]
     assert office.store.ready("slow") == ["tako.notify.slow"]
+
+
+def test_runs_that_tell_people_are_counted_if_they_are_wanted(office: Office) -> None:
+    office.ask(to=("ana", "ben"), notify=(MAIL,))
+    assert office.do(CountRuns()).counts["pending"] == 0
+    assert office.do(CountRuns(own=True)).counts["pending"] == 2
+    assert office.do(CountRuns("tako.notify")).counts["pending"] == 2
 
 
 def test_a_channel_that_fails_is_on_record_and_strands_nothing(office: Office) -> None:

@@ -208,7 +208,7 @@ def answer(
     as_json: Json = False,
 ) -> None:
     """Answer with any of its options."""
-    given = payload_of(value)
+    given = payload_of(value, "--value")
     from tako import approvals
     from tako.cli.output import report
     from tako.cli.sending import connected

@@ -18,10 +18,10 @@ Payload = Annotated[
 ]
 
 
-def payload_of(argument: str | None) -> Any:
+def payload_of(argument: str | None, what: str = "the payload") -> Any:
     """The JSON value that an argument gives: itself, ``@file`` or ``-`` for stdin; None if none.
 
-    Raises UsageError if the file cannot be read, or it is not JSON.
+    ``what``: how errors call it. Raises UsageError if the file cannot be read, or it is not JSON.
     """
     if argument is None:
         return None
@@ -32,7 +32,7 @@ def payload_of(argument: str | None) -> Any:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, ValueError) as error:
         hint = f" (a text needs quotes: '\"{text}\"')" if text.isalnum() else ""
-        raise UsageError(f"the payload is not JSON: {error}{hint}") from None
+        raise UsageError(f"{what} is not JSON: {error}{hint}") from None
 
 
 def _text(argument: str) -> str:

@@ -18,9 +18,13 @@ from tako.model import (
 
 
 class CountRuns(Message, frozen=True):
-    """How many runs there are in each state, of one workflow or at all. Reply: `RunCounts`."""
+    """How many runs there are in each state, of one workflow or of all. Reply: `RunCounts`.
+
+    ``own``: with runs of our own workflows.
+    """
 
     workflow: str | None = None
+    own: bool = False
 
 
 class GetStory(Message, frozen=True):

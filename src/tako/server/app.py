@@ -17,10 +17,12 @@ from tako.commands import (
     Enqueue,
     Enqueued,
     Error,
+    Fail,
     GetSystem,
     ListWorkflows,
     Lost,
     MintLink,
+    Ok,
     PruneAudit,
     Register,
     Registered,
@@ -35,6 +37,8 @@ from tako.commands import (
     WorkflowList,
 )
 from tako.config import AppConfig
+from tako.durations import format_ms
+from tako.model import RunError
 from tako.people import People
 from tako.server.batch import Batch
 from tako.server.catalogue import Catalogue
@@ -56,6 +60,7 @@ _log = logging.getLogger("tako.server")
 _AFTER_TROUBLE = 1.0  # s until something the server owes is tried again
 _GRACE = 2.0  # s beyond `drain` that workers have to end
 _OURS = frozenset({Claim, Watch, GetSystem})  # not for a batch, or when there is something to say
+_LONGEST_ERROR = 500  # characters of a log line
 _LEASE_EXPIRED = "the lease expired"  # as the store says it
 
 
@@ -133,6 +138,7 @@ class AppServer:
             Tick: self._ticked,
             Spread: self._spread,
             Lost: self._was_lost,
+            Fail: _failed,
             MintLink: self._record.minted,
             PruneAudit: self._record.pruned,
         }
@@ -145,7 +151,7 @@ class AppServer:
         for worker_id in self._store.running_workers():
             if not fleet.is_alive(worker_id):
                 steps = await fleet.steps(worker_id)
-                self._batch.add(Lost(worker_id, "it ended while no server ran", steps))
+                self._batch.add(Lost(worker_id, "it ended when no server was there", steps))
         self._batch.spread(self._store.spreading())
         self._timers.look()
         self._record.start()
@@ -367,3 +373,20 @@ class AppServer:
             fleet.kill(worker_id)
         for session in list(self.sessions):
             session.peer.hang_up("it did not end in time")
+
+
+def _failed(_peer: Peer | None, _number: int, c: Fail, reply: Reply) -> Reply:
+    """One line in the log: the rest of it is kept with the run."""
+    if type(reply) is Ok:
+        try:
+            error = msgspec.json.decode(c.error, type=RunError)
+        except msgspec.MsgspecError:  # of a worker that is none of ours
+            error = RunError("", c.error)
+        step = "" if error.step is None else f" in step {error.step!r}"
+        first, _, _ = error.message.partition("\n")
+        again = "for good" if c.retry_in is None else f"again in {format_ms(c.retry_in)}"
+        _log.warning(
+            "run %s failed%s, %s: %s: %s (tako runs show %s)",
+            *(c.run_id, step, again, error.type, first[:_LONGEST_ERROR], c.run_id),
+        )
+    return reply

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from tako.commands import ListRuns
+from tako.commands import CountRuns, ListRuns
 from tako.store.transaction import Transaction
 
 SEARCHED = 2_000  # failed runs, and as many cancelled ones, whose errors one page looks through
@@ -65,11 +65,12 @@ def _statement(c: ListRuns) -> str:
 def _numbers(
     tx: Transaction, statement: str, c: ListRuns, low: int, high: int, *more: object
 ) -> list[int]:
-    rows = tx.db.all(statement, c.state, _workflow(c), low, high, c.limit, *more)
+    rows = tx.db.all(statement, c.state, or_not_ours(c), low, high, c.limit, *more)
     return [seq for (seq,) in rows]
 
 
-def _workflow(c: ListRuns) -> str | None:
+def or_not_ours(c: ListRuns | CountRuns) -> str | None:
+    """The workflow of a statement; "": all but our own."""
     return c.workflow if c.own else c.workflow or ""
 
 
@@ -96,7 +97,7 @@ def _by_error(tx: Transaction, c: ListRuns, text: str, ids: tuple[str, str]) -> 
     states = _TROUBLED if c.state is None else {c.state}.intersection(_TROUBLED)
     stops: list[tuple[int, str]] = []
     for state in states:
-        window = (state, _workflow(c), low, high, SEARCHED - 1)
+        window = (state, or_not_ours(c), low, high, SEARCHED - 1)
         last_and_more = tx.db.all("searched_upto", *window, *others)
         stops += last_and_more[:1] if len(last_and_more) == 2 else []
     low, upto = max(stops, default=(low, None))

@@ -21,6 +21,7 @@ from tako.errors import StepNotFound
 from tako.model import DueThing, Pass, RunState, StepLine, StepRecord, Waiter, WorkflowStat
 from tako.store.arrivals import per_day
 from tako.store.database import json_list
+from tako.store.finding import or_not_ours
 from tako.store.reading import run_of
 from tako.store.refusal import Refusal, no_run
 from tako.store.transaction import Transaction
@@ -31,9 +32,10 @@ _MOST_PASSES = 1_000
 
 def count_runs(tx: Transaction, c: CountRuns) -> RunCounts:
     counts = dict.fromkeys((str(state) for state in RunState), 0)
-    counts |= dict(tx.db.all("count_runs_at_rest", c.workflow))
-    counts["pending"] = _one(tx, "count_pending_runs", c.workflow)
-    counts["running"] = _one(tx, "count_running_runs", c.workflow)
+    workflow = or_not_ours(c)
+    counts |= dict(tx.db.all("count_runs_at_rest", workflow))
+    counts["pending"] = _one(tx, "count_pending_runs", workflow)
+    counts["running"] = _one(tx, "count_running_runs", workflow)
     return RunCounts(counts)
 
 
@@ -114,7 +116,7 @@ def due(tx: Transaction, c: ListDue) -> DueList:
 def storage(tx: Transaction, _c: GetStorage) -> Storage:
     return Storage(
         *tx.db.sizes(),
-        runs=sum(count_runs(tx, CountRuns()).counts.values()),
+        runs=sum(count_runs(tx, CountRuns(own=True)).counts.values()),
         events=_one(tx, "count_events"),
         approvals=_one(tx, "count_approvals"),
         audit=_one(tx, "audit_written"),

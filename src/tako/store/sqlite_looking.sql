@@ -118,7 +118,8 @@ INSERT INTO run_tags (tag, seq) VALUES (?, ?) ON CONFLICT DO NOTHING;
 -- ---- counts -----------------------------------------------------------------------------------
 
 -- name: count_runs_at_rest
-SELECT state, sum(runs) FROM run_counts WHERE ?1 IS NULL OR workflow = ?1 GROUP BY state;
+SELECT state, sum(runs) FROM run_counts
+WHERE ?1 IS NULL OR workflow = ?1 OR (?1 = '' AND workflow NOT GLOB 'tako.*') GROUP BY state;
 
 -- name: runs_at_rest
 SELECT sum(runs) FROM run_counts WHERE state = ?1 AND (?2 IS NULL OR workflow = ?2);
@@ -126,16 +127,17 @@ SELECT sum(runs) FROM run_counts WHERE state = ?1 AND (?2 IS NULL OR workflow = 
 -- name: count_pending_runs
 SELECT (SELECT count(*) FROM runs INDEXED BY runs_ready
         WHERE state = 'pending' AND run_at IS NULL AND isolated = 0
-          AND (?1 IS NULL OR workflow = ?1))
+          AND (?1 IS NULL OR workflow = ?1 OR (?1 = '' AND workflow NOT GLOB 'tako.*')))
      + (SELECT count(*) FROM runs INDEXED BY runs_isolated
         WHERE state = 'pending' AND run_at IS NULL AND isolated = 1
-          AND (?1 IS NULL OR workflow = ?1))
+          AND (?1 IS NULL OR workflow = ?1 OR (?1 = '' AND workflow NOT GLOB 'tako.*')))
      + (SELECT count(*) FROM runs INDEXED BY runs_scheduled
-        WHERE state = 'pending' AND run_at IS NOT NULL AND (?1 IS NULL OR workflow = ?1));
+        WHERE state = 'pending' AND run_at IS NOT NULL
+          AND (?1 IS NULL OR workflow = ?1 OR (?1 = '' AND workflow NOT GLOB 'tako.*')));
 
 -- name: count_running_runs
 SELECT count(*) FROM runs INDEXED BY runs_running
-WHERE state = 'running' AND (?1 IS NULL OR workflow = ?1);
+WHERE state = 'running' AND (?1 IS NULL OR workflow = ?1 OR (?1 = '' AND workflow NOT GLOB 'tako.*'));
 
 -- ---- one run ----------------------------------------------------------------------------------
 

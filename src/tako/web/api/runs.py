@@ -93,7 +93,10 @@ class RunQuery(RunFilter, frozen=True):
 
 
 class CountQuery(Ask, frozen=True):
+    """``own``: with runs of tako's own workflows."""
+
     workflow: Id | None = None
+    own: bool = False
 
 
 class StepQuery(Ask, frozen=True):
@@ -169,7 +172,7 @@ class RunPage(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """Runs in each state, tako's own among them."""
+    """Runs in each state."""
 
     pending: int
     running: int
@@ -302,7 +305,7 @@ def _moment(text: str | None, name: str) -> int | None:
 
 
 async def counts(call: Call, q: CountQuery) -> Counts:
-    return Counts(**(await call.read(CountRuns(q.workflow), RunCounts)).counts)
+    return Counts(**(await call.read(CountRuns(q.workflow, q.own), RunCounts)).counts)
 
 
 async def run(call: Call, _: Nothing) -> RunOut:

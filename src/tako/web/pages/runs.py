@@ -55,7 +55,7 @@ async def runs(request: Request) -> Response:
         engine, now = engine_of(request), now_ms()
         found = await engine.read(wanted.command(now, PAGE + 1, before), RunList)
         follows = _next_before(found)
-        counts = await engine.read(CountRuns(wanted.workflow or None), RunCounts)
+        counts = await engine.read(CountRuns(wanted.workflow or None, bool(wanted.own)), RunCounts)
         known = (await engine.read(ListWorkflows(), WorkflowList)).workflows
         more = wanted.query + "&" if wanted.query else ""
         return {

@@ -111,7 +111,7 @@ async def _listed(
 
 
 async def _counts(engine: Engine) -> dict[str, int]:
-    runs = await engine.read(CountRuns(), RunCounts)
+    runs = await engine.read(CountRuns(own=True), RunCounts)
     asked = await engine.read(CountApprovals(), Count)
     return {"waiting": runs.counts["waiting"], "asked": asked.count}
 
