@@ -137,7 +137,8 @@ SELECT (SELECT count(*) FROM runs INDEXED BY runs_ready
 
 -- name: count_running_runs
 SELECT count(*) FROM runs INDEXED BY runs_running
-WHERE state = 'running' AND (?1 IS NULL OR workflow = ?1 OR (?1 = '' AND workflow NOT GLOB 'tako.*'));
+WHERE state = 'running'
+  AND (?1 IS NULL OR workflow = ?1 OR (?1 = '' AND workflow NOT GLOB 'tako.*'));
 
 -- ---- one run ----------------------------------------------------------------------------------
 
