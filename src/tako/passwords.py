@@ -26,8 +26,6 @@ def fits(hashed: str | None, password: str) -> bool:
     """Whether ``password`` is the one. None, of somebody unknown, takes as long, and never is."""
     from argon2.exceptions import InvalidHashError, VerificationError
 
-    if len(password) > LONGEST:
-        return False
     try:
         _hasher().verify(hashed or _nobodys(), _typed(password))
     except (InvalidHashError, VerificationError):

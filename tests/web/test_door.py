@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tako.server.http import relay
 from tests.support import (
     AppFixture,
     free_port,
@@ -105,6 +106,20 @@ def test_doors_that_are_killed_are_opened_again(tmp_path: Path) -> None:
         assert tako_json(app, "runs", "list") == []
         started.wait_http()
         assert httpx.get(f"{app.url}/health", timeout=60).json() == {"ok": True}
+
+
+def test_whatever_the_doors_say_is_read_to_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    async def relayed() -> None:
+        lines = asyncio.StreamReader(limit=100)
+        lines.feed_data(b'["tako.web",40,"lost"]\n' + b"x" * 500 + b"\nprinted\n")
+        lines.feed_eof()
+        await relay(lines)
+
+    asyncio.run(relayed())
+    assert [(r.name, r.levelname, r.message) for r in caplog.records] == [
+        ("tako.web", "ERROR", "lost"),
+        ("tako.server", "WARNING", "printed"),
+    ]
 
 
 def test_doors_close_when_their_server_is_killed(tmp_path: Path) -> None:

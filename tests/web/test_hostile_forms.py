@@ -1,6 +1,5 @@
 """Forms as nobody of good will sends them: one clear error, and nothing is done, not even half."""
 
-from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urlencode
 
@@ -10,8 +9,8 @@ import pytest
 import tako
 from tako import approvals
 from tako.model import Actor, Approval
-from tests.web.browser import Visitor, csrf_of, once_of, visiting
-from tests.web.desk import Desk, desk
+from tests.web.browser import Visitor, csrf_of, once_of
+from tests.web.desk import Desk
 from tests.web.pressing import CLICK, text_of
 from tests.web.test_twins import PEOPLE, TWINS, forms, state
 
@@ -40,61 +39,49 @@ BAD: dict[str, tuple[int, str, bytes, str]] = {  # {} is a good form
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("hostile")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def visitors(here: Desk) -> Iterator[dict[str, Visitor]]:
-    with visiting(here.url, PEOPLE) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def ana(visitors: dict[str, Visitor]) -> Visitor:
     return visitors["ana"]
 
 
 @pytest.fixture(scope="module")
-def asked(here: Desk) -> Approval:
+def asked(the_desk: Desk) -> Approval:
     """What nothing below may change."""
-    return here.ask(to=["ana", "asked", "group:finance"])
+    return the_desk.ask(to=["ana", "asked", "group:finance"])
 
 
 def token(visitor: Visitor) -> str:
     return csrf_of(visitor.get("/logout" if visitor.session else "/login").text)
 
 
-def everything(here: Desk, ana: Visitor, a: Approval) -> object:
+def everything(the_desk: Desk, ana: Visitor, a: Approval) -> object:
     """What a form may have done: to this question and its run, to others, to the mailbox."""
     mail = ana.http.get("/api/waits/mailbox").json()["events"]
-    record = [kind for kind in here.kinds(a) if kind not in ("shown", "refused")]
-    return state(here, a), record, ana.http.get("/api/run-counts").json(), len(mail)
+    record = [kind for kind in the_desk.kinds(a) if kind not in ("shown", "refused")]
+    return state(the_desk, a), record, ana.http.get("/api/run-counts").json(), len(mail)
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_body_that_is_no_form_of_ours_is_refused_whole_and_says_why(
-    here: Desk, ana: Visitor, asked: Approval, path: str
+    the_desk: Desk, ana: Visitor, asked: Approval, path: str
 ) -> None:
     target, data = forms(asked)[path]
     good = urlencode({"csrf": token(ana), **data}).encode()
-    before = everything(here, ana, asked)
+    before = everything(the_desk, ana, asked)
     for name, (status, kind, body, why) in BAD.items():
         headers = CLICK | ({"Content-Type": kind} if kind else {})
         sent = ana.http.post(target, content=body.replace(b"{}", good), headers=headers)
         assert sent.status_code == status, (name, sent.text)
         assert why.lower() in text_of(sent.text).lower(), name
-    assert everything(here, ana, asked) == before
+    assert everything(the_desk, ana, asked) == before
 
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("name", PEOPLE)
 def test_without_the_token_or_from_elsewhere_it_counts_for_nobody(
-    here: Desk, visitors: dict[str, Visitor], asked: Approval, path: str, name: str
+    the_desk: Desk, visitors: dict[str, Visitor], asked: Approval, path: str, name: str
 ) -> None:
     visitor, (target, data) = visitors[name], forms(asked)[path]
-    before = everything(here, visitors["ana"], asked)
+    before = everything(the_desk, visitors["ana"], asked)
     mine = token(visitor)
     other = token(visitors["bo" if name == "ana" else "ana"])
     for given in ({}, {"csrf": ""}, {"csrf": "A" * 43}, {"csrf": other}):
@@ -109,7 +96,7 @@ def test_without_the_token_or_from_elsewhere_it_counts_for_nobody(
     ):
         sent = visitor.http.post(target, data={"csrf": mine, **data}, headers=headers)
         assert (sent.status_code, "nly pages of this app" in sent.text) == (403, True)
-    assert everything(here, visitors["ana"], asked) == before
+    assert everything(the_desk, visitors["ana"], asked) == before
 
 
 FORGED = ["nope", "x" * 5_000, "..", "é", "' OR 1=1 --", "{{ 7*7 }}"]
@@ -118,15 +105,15 @@ FORGED = ["nope", "x" * 5_000, "..", "é", "' OR 1=1 --", "{{ 7*7 }}"]
 @pytest.mark.parametrize("path", ["/approvals/{id}/answer", "/runs/{id}/act", "/workflows/{name}"])
 @pytest.mark.parametrize("forged", FORGED)
 def test_an_id_of_nothing_is_not_found(
-    here: Desk, ana: Visitor, asked: Approval, path: str, forged: str
+    the_desk: Desk, ana: Visitor, asked: Approval, path: str, forged: str
 ) -> None:
     _, data = forms(asked)[path]
-    before = everything(here, ana, asked)
+    before = everything(the_desk, ana, asked)
     target = path.replace("{id}", forged).replace("{name}", forged)
     sent = ana.http.post(target, data={"csrf": token(ana), **data}, headers=CLICK)
     assert sent.status_code in (404, 405), sent.text
     assert "7*7" in sent.text or "49" not in text_of(sent.text)
-    assert everything(here, ana, asked) == before
+    assert everything(the_desk, ana, asked) == before
 
 
 @pytest.mark.parametrize(
@@ -162,21 +149,21 @@ def test_an_id_of_nothing_is_not_found(
     ],
 )
 def test_a_field_that_cannot_be_used_is_said_and_nothing_is_done(
-    here: Desk, ana: Visitor, asked: Approval, path: str, fields: dict[str, str], status: int
+    the_desk: Desk, ana: Visitor, asked: Approval, path: str, fields: dict[str, str], status: int
 ) -> None:
     target, data = forms(asked)[path]
-    before = everything(here, ana, asked)
+    before = everything(the_desk, ana, asked)
     sent = ana.http.post(target, data={"csrf": token(ana), **data, **fields}, headers=CLICK)
     assert sent.status_code == status, sent.text
-    assert everything(here, ana, asked) == before
+    assert everything(the_desk, ana, asked) == before
 
 
 # --- sent twice, and what has changed since it was shown
 
 
 @pytest.mark.parametrize("path", ["/approvals/{id}/remind", "/runs/{id}/act", "/waiting"])
-def test_a_form_that_is_replayed_does_one_thing(here: Desk, ana: Visitor, path: str) -> None:
-    mine = here.ask(to=["ana"], notify=[])
+def test_a_form_that_is_replayed_does_one_thing(the_desk: Desk, ana: Visitor, path: str) -> None:
+    mine = the_desk.ask(to=["ana"], notify=[])
     target, data = forms(mine)[path]
     if path == "/runs/{id}/act":
         data = {"do": "signal", "event": "replayed", "payload": "1"}
@@ -192,10 +179,10 @@ def test_a_form_that_is_replayed_does_one_thing(here: Desk, ana: Visitor, path: 
 @pytest.mark.parametrize("path", ["/runs/bulk", "/runs/{id}/act"])
 @pytest.mark.parametrize("do", ["cancel", "rerun"])
 def test_a_run_is_stopped_or_run_again_once_though_the_form_is_replayed(
-    here: Desk, ana: Visitor, path: str, do: str
+    the_desk: Desk, ana: Visitor, path: str, do: str
 ) -> None:
     """The second time at once, the third after somebody has undone it."""
-    mine = here.ask(to=["ana"])
+    mine = the_desk.ask(to=["ana"])
     undo = tako.rerun_sync if do == "cancel" else tako.cancel_sync
     if do == "rerun":
         tako.cancel_sync(mine.run_id)
@@ -216,18 +203,20 @@ def test_a_run_is_stopped_or_run_again_once_though_the_form_is_replayed(
     assert [answer.status_code for answer in answers] == [expected] * 3
 
 
-def test_what_a_filter_finds_is_always_shown_before_it_is_done(here: Desk, ana: Visitor) -> None:
+def test_what_a_filter_finds_is_always_shown_before_it_is_done(
+    the_desk: Desk, ana: Visitor
+) -> None:
     """Also to who sends the second form first, and whatever the filter finds by then."""
-    mine = here.ask(to=["ana"])
+    mine = the_desk.ask(to=["ana"])
     fields = {"csrf": token(ana), "do": "cancel", "all": "1", "sure": "1", "query": "workflow=ask"}
     sent = ana.http.post("/runs/bulk", data=fields, headers=CLICK)
     assert "Nothing has been done yet." in text_of(sent.text)
     assert tako.get_sync(mine.run_id).state == "waiting"
 
 
-def test_of_many_runs_those_are_done_that_were_listed(here: Desk, ana: Visitor) -> None:
-    listed = here.ask(to=["ana"], title="listed")
-    later = here.ask(to=["ana"], title="later")
+def test_of_many_runs_those_are_done_that_were_listed(the_desk: Desk, ana: Visitor) -> None:
+    listed = the_desk.ask(to=["ana"], title="listed")
+    later = the_desk.ask(to=["ana"], title="later")
     fields = {"csrf": token(ana), "do": "cancel", "sure": "1", "query": "workflow=ask"}
     sent = ana.http.post("/runs/bulk", data=fields | {"run": listed.run_id}, headers=CLICK)
     assert "1 cancelled" in text_of(sent.text)
@@ -245,9 +234,9 @@ def test_more_runs_than_can_be_done_at_once_are_refused_and_not_cut_off(ana: Vis
 
 
 def test_who_was_not_asked_is_told_so_and_the_try_is_on_record(
-    here: Desk, visitors: dict[str, Visitor]
+    the_desk: Desk, visitors: dict[str, Visitor]
 ) -> None:
-    a = here.ask(to=["ana"])
+    a = the_desk.ask(to=["ana"])
     fields = {"csrf": token(visitors["bo"]), "answer": "approve", "digest": a.digest}
     sent: httpx.Response = visitors["vic"].http.post(
         f"/approvals/{a.id}/answer",

@@ -3,16 +3,14 @@
 A form that is added to a page fails here until it names the routes of the API that do the same.
 """
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
 import tako
 from tako.model import Approval
 from tako.web.api.table import ROUTES
-from tests.web.browser import Visitor, csrf_of, visiting
-from tests.web.desk import Desk, desk
+from tests.web.browser import Visitor, csrf_of
+from tests.web.desk import Desk
 from tests.web.pressing import CLICK
 from tests.web.site import Site
 from tests.web.test_one_path import posts
@@ -41,22 +39,9 @@ def test_every_form_of_a_page_has_its_twin_in_the_api() -> None:
     assert {twin for twins in TWINS.values() for twin in twins} <= API.keys()
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with desk(tmp_path_factory.mktemp("twins")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def visitors(here: Desk) -> Iterator[dict[str, Visitor]]:
-    """People at their browsers, whose session counts for both."""
-    with visiting(here.url, PEOPLE) as found:
-        yield found
-
-
 @pytest.fixture
-def approval(here: Desk) -> Approval:
-    return here.ask(to=["ana", "asked", "group:finance"])
+def approval(the_desk: Desk) -> Approval:
+    return the_desk.ask(to=["ana", "asked", "group:finance"])
 
 
 def forms(a: Approval) -> dict[str, tuple[str, dict[str, str]]]:
@@ -91,9 +76,9 @@ def bodies(a: Approval) -> dict[str, object]:
     }
 
 
-def state(here: Desk, a: Approval) -> object:
+def state(the_desk: Desk, a: Approval) -> object:
     """What anything of this may have changed."""
-    now = here.now(a)
+    now = the_desk.now(a)
     return tako.get_sync(a.run_id).state, now.state, now.answers, now.delegated
 
 
@@ -120,24 +105,24 @@ def may_api(visitor: Visitor, path: str, body: object) -> bool:
 @pytest.mark.parametrize("name", PEOPLE)
 @pytest.mark.parametrize("path", sorted(TWINS.keys() - {"/l/{token}"}))
 def test_who_may_do_it_on_a_page_may_do_it_by_the_api_and_nobody_else(
-    here: Desk, visitors: dict[str, Visitor], approval: Approval, path: str, name: str
+    the_desk: Desk, visitors: dict[str, Visitor], approval: Approval, path: str, name: str
 ) -> None:
-    before = state(here, approval)
-    again = here.ask(to=["ana", "asked", "group:finance"])
+    before = state(the_desk, approval)
+    again = the_desk.ask(to=["ana", "asked", "group:finance"])
     by_page = may_page(visitors[name], *forms(approval)[path])
     if not by_page:
-        assert state(here, approval) == before, "refused, and yet it was done"
+        assert state(the_desk, approval) == before, "refused, and yet it was done"
     for twin in TWINS[path]:
         target = twin.replace("{id}", again.run_id if "/runs/" in twin else again.id)
         assert may_api(visitors[name], target, bodies(again)[twin]) == by_page, twin
 
 
 def test_a_program_of_somebody_without_the_role_answers_nothing_though_they_are_asked(
-    here: Desk, approval: Approval
+    the_desk: Desk, approval: Approval
 ) -> None:
-    token = Site(here.app, here.server).token("asked")
+    token = Site(the_desk.app, the_desk.server).token("asked")
     said = httpx.post(
-        f"{here.url}/api/approvals/{approval.id}/answer",
+        f"{the_desk.url}/api/approvals/{approval.id}/answer",
         json={"answer": "approve"},
         headers={"Authorization": f"Bearer {token}"},
     )

@@ -19,7 +19,7 @@ from tako.config.safety import check_doors, host_and_port
 
 _log = logging.getLogger("tako.server")
 
-_SOON, _AGAIN = 0.2, 3.0  # s until a door that fell shut, or cannot be opened, is tried again
+_AGAIN = 1.0  # s until doors that fell shut, or cannot be opened, are tried again
 _PATIENCE = 10.0  # s that the process has to end
 _BACKLOG = 1024
 _LINE = 1024 * 1024  # bytes of a line of its log
@@ -57,44 +57,43 @@ class HttpDoor:
             await self._task
 
     async def _main(self) -> None:
-        pause = _SOON  # the first time: one whose server was killed may just be letting go
-        while not self._stopping.is_set():
-            try:
-                await self._serve()
-            except OSError as error:
-                _log.error(
-                    "app %s: HTTP cannot listen on %s: %s; trying again in %g s",
-                    *(self._config.name, self._web.listen, error.strerror or error, pause),
-                )
+        while True:
+            over = await self._serve()
+            if self._stopping.is_set():
+                return
+            _log.error("app %s: %s in %g s", self._config.name, over, _AGAIN)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            pause = _AGAIN
+                await asyncio.wait_for(self._stopping.wait(), _AGAIN)
 
-    async def _serve(self) -> None:
-        """Until it ends, or is to. Raises OSError: there is no such address, or it is taken."""
-        with listening(self._web.listen) as sock:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "tako.web", str(sock.fileno())),
-                stdin=PIPE,
-                stdout=PIPE,
-                limit=_LINE,
-                pass_fds=(sock.fileno(),),
-                start_new_session=True,  # Ctrl-C in a terminal is for the server
-            )
+    async def _serve(self) -> str:
+        """Until it is over; why it is, and what follows."""
+        try:
+            process = await self._started()
+        except OSError as error:
+            why = error.strerror or error
+            return f"HTTP cannot listen on {self._web.listen}: {why}; trying again"
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(pickle.dumps(self._config))
         _log.info("app %s: %s", self._config.name, self._web.base)
-        said = asyncio.create_task(_relay(process.stdout))
+        said = asyncio.create_task(relay(process.stdout))
         ended = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         await _let_go(process, ended)
         await said
-        if not self._stopping.is_set():
-            _log.error(
-                "app %s: the process of HTTP has ended with status %s; another is started in %g s",
-                *(self._config.name, process.returncode, _AGAIN),
+        return f"the process of HTTP has ended with status {process.returncode}; another is started"
+
+    async def _started(self) -> Process:
+        """Raises OSError: there is no such address, or it is taken."""
+        with listening(self._web.listen) as sock:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "tako.web", str(sock.fileno())),
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=_LINE,
+                pass_fds=(sock.fileno(),),
+                start_new_session=True,  # Ctrl-C in a terminal is for the server
             )
 
 
@@ -107,16 +106,20 @@ async def _let_go(process: Process, ended: "asyncio.Task[int]") -> None:
         await ended
 
 
-async def _relay(lines: asyncio.StreamReader) -> None:
-    async for line in lines:
+async def relay(lines: asyncio.StreamReader) -> None:
+    """Log what it has to say, to the end, whatever it is: nobody may wait for us to read."""
+    while True:
+        try:
+            line = await lines.readline()
+        except ValueError:  # longer than a line may be: left out
+            continue
+        if not line:
+            return
         try:
             name, level, message = _decoder.decode(line)
-        except msgspec.MsgspecError:
-            name, level, message = (
-                _log.name,
-                logging.WARNING,
-                line.decode(errors="replace").rstrip(),
-            )
+        except msgspec.MsgspecError:  # printed by a library
+            text = line.decode(errors="replace").rstrip()
+            name, level, message = _log.name, logging.WARNING, text
         logging.getLogger(name).log(level, "%s", message)
 
 
