@@ -12,7 +12,7 @@ from tests.store.driver import Driver
 
 def failed(driver: Driver, message: str, **options: Any) -> str:
     run = driver.start(**options)
-    error = f'{{"type":"E","message":"{message}","traceback":""}}'
+    error = f'{{"type":"E","message":"{message}","traceback":"at line 7"}}'
     driver.do(Fail(run.id, run.lease_id, error))
     return run.id
 
@@ -29,6 +29,19 @@ def test_a_text_is_taken_as_it_is_and_in_any_case(driver: Driver) -> None:
     assert found(driver, "sure", state="failed") == [plain, percent]
     assert found(driver, "sure", state="cancelled") == []
     assert found(driver, "run-", state="failed") == [plain, percent], "ids that begin so"
+
+
+def test_a_text_is_looked_for_in_what_the_list_says_of_a_run(driver: Driver) -> None:
+    long = "x" * 995
+    told, cut = failed(driver, "needle"), failed(driver, f"{long} needle")
+    assert found(driver, "e: needle") == [told], "type and message"
+    assert found(driver, f"{long}") == [cut]
+    assert found(driver, "line 7") == [], "tracebacks are long, and mostly alike"
+    gone = driver.enqueue()
+    driver.do(Cancel(gone, "no needle"))
+    empty = driver.enqueue()
+    driver.do(Cancel(empty, ""))
+    assert found(driver, "needle") == [gone, told]
 
 
 def pages(driver: Driver, command: ListRuns) -> list[list[str]]:

@@ -278,6 +278,13 @@ def test_a_statement_finds_its_rows_by_its_index(connection: apsw.Connection, na
     assert found == PLANS[name], steps
 
 
+@pytest.mark.parametrize("name", ["find_troubled_runs", "find_runs_by_text"])
+def test_runs_that_are_passed_over_are_judged_by_the_index_alone(
+    connection: apsw.Connection, name: str
+) -> None:
+    assert any("runs USING COVERING INDEX" in step for step in plan(connection, name))
+
+
 @pytest.mark.parametrize("name", SMALL_SCANS)
 def test_a_scan_is_one_of_a_small_index(connection: apsw.Connection, name: str) -> None:
     steps = plan(connection, name)

@@ -82,7 +82,8 @@ class ListRuns(Message, frozen=True):
     """Newest first; ``before`` is what `RunList.next_before` gave. Reply: `RunList`.
 
     ``brief``: without what may be large: payload ("null"), result, and tracebacks of errors.
-    ``text``: how an id begins (these come first, by id), or what an error or a reason has in it.
+    ``text``: how an id begins (these come first, by id), or what an error (its type and message) or
+    a reason has in it, in its first 1,000 characters.
     ``since`` and ``until`` (ms) are about when runs came in. ``own`` False: without runs of
     built-in workflows, unless ``workflow`` names one.
     """

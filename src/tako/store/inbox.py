@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
 
 from tako.commands import (
     ApprovalList,
@@ -35,12 +35,15 @@ def get(tx: Transaction, c: GetApproval) -> ApprovalReply:
 def list_approvals(tx: Transaction, c: ListApprovals) -> ApprovalList:
     """Fewer than ``c.limit`` and a ``next``: so many were looked at, and there are more."""
     found: list[tuple[_Key, Approval]] = []
-    for looked, (key, approval) in enumerate(_candidates(tx, c), 1):
-        if approval is not None and _is_wanted(tx, c, approval):
+    looked = 0
+    for page in _candidates(tx, c):
+        for key, approval in _wanted(tx, c, page):
             found.append((key, approval))
-        if len(found) > c.limit or looked == MOST_SEARCHED:
-            last = found[c.limit - 1][0] if len(found) > c.limit else key
-            return ApprovalList([one for _, one in found[: c.limit]], f"{last[0]}.{last[1]}")
+            if len(found) > c.limit:
+                return ApprovalList([one for _, one in found[:-1]], _cursor(found[-2][0]))
+        looked += len(page)
+        if looked == MOST_SEARCHED:
+            return ApprovalList([one for _, one in found], _cursor(page[-1]))
     return ApprovalList([one for _, one in found])
 
 
@@ -60,8 +63,7 @@ def _counted(tx: Transaction, person: str, groups: tuple[str, ...]) -> int:
     if known is not None and known[:2] == (written, tx.people):
         return known[2]
     asked = ListApprovals(person=person, groups=groups)
-    looked_at = islice(_candidates(tx, asked), MOST_SEARCHED)
-    mine = (1 for _, one in looked_at if one is not None and _is_wanted(tx, asked, one))
+    mine = (1 for page in _candidates(tx, asked) for _ in _wanted(tx, asked, page))
     number = sum(islice(mine, MOST_COUNTED))
     if len(tx.shared.waiting) >= _PEOPLE:
         tx.shared.waiting.clear()
@@ -69,25 +71,36 @@ def _counted(tx: Transaction, person: str, groups: tuple[str, ...]) -> int:
     return number
 
 
-def _candidates(tx: Transaction, c: ListApprovals) -> Iterator[tuple[_Key, Approval | None]]:
-    """Those that an index leads to, in their order; None: its workflow or title is another."""
+def _candidates(tx: Transaction, c: ListApprovals) -> Iterator[list[_Key]]:
+    """`MOST_SEARCHED` of those that an index leads to, in their order, a page at a time."""
     keys = merge(*(_keys(source, _start(c.after)) for source in _sources(tx, c)))
-    seen: set[int] = set()
-    while page := list(islice(keys, _PAGE)):
-        fitting = _fitting(tx, c, [seq for _, seq in page])
-        for key in page:
-            if key[1] not in seen:
-                seen.add(key[1])
-                yield key, by_seq(tx, key[1]).approval if key[1] in fitting else None
+    each = islice((key for key, _ in groupby(keys)), MOST_SEARCHED)  # a source may repeat another
+    while page := list(islice(each, _PAGE)):
+        yield page
 
 
-def _fitting(tx: Transaction, c: ListApprovals, seqs: list[int]) -> set[int]:
-    """To read all of an approval takes ten times as long as to look at its title."""
+def _wanted(
+    tx: Transaction, c: ListApprovals, page: list[_Key]
+) -> Iterator[tuple[_Key, Approval]]:
+    fitting = _fitting(tx, c, page)
+    for key in page:
+        if fitting is None or key[1] in fitting:
+            approval = by_seq(tx, key[1]).approval
+            if _is_wanted(tx, c, approval):
+                yield key, approval
+
+
+def _fitting(tx: Transaction, c: ListApprovals, page: list[_Key]) -> set[int] | None:
+    """By workflow and title: to read all of an approval takes ten times as long. None: all do."""
     if not c.text and c.workflow is None:
-        return set(seqs)
+        return None
     text = (c.text or "").casefold()
-    rows = tx.db.all("titles_of_approvals", json_list(seqs), c.workflow)
+    rows = tx.db.all("titles_of_approvals", json_list([seq for _, seq in page]), c.workflow)
     return {seq for seq, title in rows if text in title.casefold()}
+
+
+def _cursor(key: _Key) -> str:
+    return f"{key[0]}.{key[1]}"
 
 
 def _start(after: str | None) -> _Key:

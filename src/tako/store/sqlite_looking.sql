@@ -73,18 +73,20 @@ ORDER BY id DESC LIMIT ?5;
 SELECT 1 FROM runs WHERE id >= ? AND id < ? LIMIT 1;
 
 -- name: find_runs_by_text
--- Not those that are found by their ids, which ?6 and ?7 are about: NULL, there are none.
+-- Not those that are found by their ids, which ?6 and ?7 are about: NULL, there are none. All that
+-- is looked at is in the index, the text too: it has to be written as it is there.
 SELECT seq FROM runs
 WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
   AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
   AND (?6 IS NULL OR NOT (id >= ?6 AND id < ?7))
-  AND (error LIKE ?8 ESCAPE '!' OR reason LIKE ?8 ESCAPE '!')
+  AND substr(coalesce(nullif(reason, ''),
+    json_extract(error, '$.type') || ': ' || json_extract(error, '$.message')), 1, 1000)
+    LIKE ?8 ESCAPE '!'
   AND (?9 IS NULL OR EXISTS (SELECT 1 FROM run_tags AS t WHERE t.tag = ?9 AND t.seq = runs.seq))
 ORDER BY seq DESC LIMIT ?5;
 
 -- name: searched_upto
--- What follows on the newest ?5 of a state, and whether there is one more. Of the others only the
--- index is looked at, if ?6 is NULL.
+-- What follows on the newest ?5 of a state, and whether there is one more.
 SELECT seq, id FROM runs
 WHERE state IN ('failed', 'cancelled') AND state = ?1 AND seq BETWEEN ?3 AND ?4
   AND (?2 IS NULL OR workflow = ?2 OR (?2 = '' AND workflow NOT GLOB 'tako.*'))
@@ -122,7 +124,8 @@ SELECT state, sum(runs) FROM run_counts
 WHERE ?1 IS NULL OR workflow = ?1 OR (?1 = '' AND workflow NOT GLOB 'tako.*') GROUP BY state;
 
 -- name: runs_at_rest
-SELECT sum(runs) FROM run_counts WHERE state = ?1 AND (?2 IS NULL OR workflow = ?2);
+SELECT sum(runs) FROM run_counts
+WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR workflow = ?2);
 
 -- name: count_pending_runs
 SELECT (SELECT count(*) FROM runs INDEXED BY runs_ready

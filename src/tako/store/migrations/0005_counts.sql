@@ -25,7 +25,3 @@ WHEN old.state NOT IN ('pending', 'running')
 BEGIN
   UPDATE run_counts SET runs = runs - 1 WHERE workflow = old.workflow AND state = old.state;
 END;
-
--- With the workflow in the index its runs are found without a look at the others' rows.
-DROP INDEX runs_troubled;
-CREATE INDEX runs_troubled ON runs (state, seq, workflow) WHERE state IN ('failed', 'cancelled');
