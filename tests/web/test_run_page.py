@@ -33,7 +33,7 @@ def test_ten_thousand_steps_are_a_page_as_quick_as_any(book: Ledger) -> None:
         assert page.status_code == 200
         assert len(page.content) < 300_000
         assert took < 2.0  # on a machine that does other things too
-        svg = re.search(r"<svg class=\"timeline\".*?</svg>", page.text, re.DOTALL)
+        svg = re.search(r"<svg class=\"timeline .*</svg>", page.text, re.DOTALL)
         assert svg and len(svg[0]) < 150_000
         assert "Steps 1 to 3,000" in text_of(page.text)
 

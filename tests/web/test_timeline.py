@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tako.commands import Story
 from tako.model import Pass, Run, RunState, StepLine, Waiter
-from tako.web.timeline import Picture, draw, layout, legend
-from tako.web.timeline.layout import LEFT, RIGHT, WIDTH
+from tako.web.timeline import NARROW, WIDE, Picture, draw, layout, legend
+from tako.web.timeline.layout import Sheet
 
 DAY = 86_400_000
 NEAR = 1e-6
@@ -17,6 +17,7 @@ NEAR = 1e-6
 kinds = st.sampled_from(["run", "sleep", "wait_for", "approval"])
 outcomes = st.sampled_from(["ok", "ok", "ok", "failed", "timeout"])
 names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200)
+sheets = st.sampled_from([WIDE, NARROW])
 spans = st.sampled_from([0, 1, 7, 900, 60_000, 5_000_000, DAY, 90 * DAY])
 
 
@@ -73,41 +74,43 @@ def href(n: int) -> str:
     return f"#step-{n + 1}"
 
 
-def picture_of(story: Story, now: int) -> Picture:
-    return layout(story, now, href)
+def picture_of(story: Story, now: int, sheet: Sheet = WIDE) -> Picture:
+    return layout(story, now, href, sheet=sheet)
 
 
 @settings(max_examples=60, deadline=None)
-@given(stories())
-def test_bars_of_a_lane_never_touch_and_nothing_leaves_the_box(given_: tuple[Story, int]) -> None:
-    picture = picture_of(*given_)
+@given(stories(), sheets)
+def test_bars_of_a_lane_never_touch_and_nothing_leaves_the_box(
+    given_: tuple[Story, int], sheet: Sheet
+) -> None:
+    picture, left, right = picture_of(*given_, sheet), sheet.left, sheet.right
     for row in picture.rows:
-        assert row.y > 0 and row.y + 22 <= picture.height
+        assert row.y > 0 and row.y + sheet.row <= picture.height
         for bar in row.bars:
-            assert bar.x >= LEFT - NEAR and bar.x + bar.width <= RIGHT + NEAR and bar.width > 0
+            assert bar.x >= left - NEAR and bar.x + bar.width <= right + NEAR and bar.width > 0
         for one, other in pairwise(row.bars):
             assert one.x + one.width < other.x
     for change in picture.changes:
-        assert LEFT - NEAR <= change.x <= RIGHT
+        assert left - NEAR <= change.x <= right + NEAR
 
 
 @settings(max_examples=60, deadline=None)
-@given(stories())
-def test_no_two_labels_of_the_axis_touch(given_: tuple[Story, int]) -> None:
-    picture = picture_of(*given_)
+@given(stories(), sheets)
+def test_no_two_labels_of_the_axis_touch(given_: tuple[Story, int], sheet: Sheet) -> None:
+    picture = picture_of(*given_, sheet)
     labels = [(tick.x, tick.label) for tick in picture.ticks if tick.label]
     cuts = [(cut.x + cut.width / 2, cut.label) for cut in picture.cuts if cut.label]
     for placed in (labels, cuts):
-        boxes = [_box(x, label) for x, label in placed]
+        boxes = [_box(x, label, sheet.width) for x, label in placed]
         for (_, right), (left, _) in pairwise(boxes):
             assert right < left
-        assert all(left >= -NEAR and right <= WIDTH + NEAR for left, right in boxes)
+        assert all(left >= -NEAR and right <= sheet.width + NEAR for left, right in boxes)
 
 
-def _box(x: float, label: str) -> tuple[float, float]:
+def _box(x: float, label: str, room: int) -> tuple[float, float]:
     """By a width of six pixels a character, which the labels' font does not reach."""
     width = 6 * len(label)
-    left = min(max(x - width / 2, 0), WIDTH - width)
+    left = min(max(x - width / 2, 0), room - width)
     return left, left + width
 
 
@@ -116,9 +119,9 @@ def _box(x: float, label: str) -> tuple[float, float]:
 def test_whatever_steps_are_called_the_picture_is_well_formed_and_small(
     given_: tuple[Story, int],
 ) -> None:
-    svg = str(draw(picture_of(*given_), "Time line"))
-    root = ET.fromstring(svg)
-    assert len(svg) < 150_000
+    svg = str(draw([picture_of(*given_, sheet) for sheet in (WIDE, NARROW)], "Time line"))
+    root = ET.fromstring(f"<div>{svg}</div>")
+    assert len(svg) < 300_000
     assert "style=" not in svg
     for link in root.iter("a"):
         assert link.find("title") is not None
@@ -162,7 +165,16 @@ def test_three_thousand_steps_share_rows_that_say_how_many_and_which() -> None:
     assert picture.rows[1].label == "fetch-0 ×60"
     (failed,) = [row for row in picture.rows if "1 failed" in row.title]
     assert any(bar.outcome == "failed" for bar in failed.bars)
-    assert len(draw(picture, "Time line")) < 300_000
+    assert len(draw([picture], "Time line")) < 300_000
+
+
+def test_on_a_phone_rows_are_fewer_and_say_how_long_they_took() -> None:
+    story = Story(run_of(1_000, 1_000), steps_of(3_000), [], [])
+    wide, narrow = (picture_of(story, 61_000, sheet) for sheet in (WIDE, NARROW))
+    assert len(narrow.rows) <= 26 < len(wide.rows)
+    assert narrow.rows[1].label == "fetch-0 ×120"
+    assert narrow.rows[1].took == "2.3 s" and ">2.3 s<" in draw([narrow], "")
+    assert f">{wide.rows[1].took}<" not in draw([wide], "")  # there it is in the title
 
 
 def test_months_of_waiting_leave_room_for_milliseconds_of_work() -> None:
@@ -206,14 +218,14 @@ def test_what_it_waits_for_now_reaches_to_the_present() -> None:
     waiter = Waiter("r", "payment", "wait_for", "paid", None, 1_500)
     picture = picture_of(Story(run_of(1_000, 1_000), steps_of(3), [waiter], []), 9_000)
     bar = picture.rows[-1].bars[0]
-    assert bar.outcome == "open" and abs(bar.x + bar.width - RIGHT) < NEAR
+    assert bar.outcome == "open" and abs(bar.x + bar.width - WIDE.right) < NEAR
     assert picture.rows[-1].href == "#waiting"
 
 
 def test_a_run_that_has_not_begun_has_a_picture_too() -> None:
     picture = picture_of(Story(run_of(1_000, None, state=RunState.PENDING), [], [], []), 1_000)
     assert len(picture.rows) == 1
-    draw(picture, "Time line")
+    draw([picture], "Time line")
 
 
 def test_a_name_of_wide_characters_is_cut_sooner() -> None:

@@ -32,7 +32,7 @@ from tako.web.pages import wording
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of
 from tako.web.problems import Trouble
-from tako.web.timeline import draw, layout, legend
+from tako.web.timeline import NARROW, WIDE, draw, layout, legend
 from tako.web.times import rfc3339
 from tako.web.who import Who
 from tako.why import Scene, running_of, server_answers, why
@@ -84,7 +84,7 @@ async def _loaded(request: Request) -> dict[str, Any]:
         page_of = "" if start == rows else _query(after, start, number)
         return f"{page_of}#step-{number + n + 1}"
 
-    picture = layout(story, now, place, number)
+    pictures = [layout(story, now, place, number, sheet) for sheet in (WIDE, NARROW)]
     return {
         "run": run,
         "error": None if run.error is None else msgspec.json.decode(run.error, type=RunError),
@@ -97,8 +97,8 @@ async def _loaded(request: Request) -> dict[str, Any]:
         "drawn": (number + 1, number + len(story.steps)),
         "next": _next(story, after, rows, number),
         "paged": bool(after or rows),
-        "picture": draw(picture, f"Time line of run {run.id}"),
-        "legend": legend(picture),
+        "picture": draw(pictures, f"Time line of run {run.id}"),
+        "legend": legend(pictures[0]),
         "lines": logged.lines,
         "approvals": asked,
         "why": await _why(request, engine, run, story, asked, now),

@@ -33,17 +33,23 @@ class Piece(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """``per_px``: milliseconds of a pixel where nothing is cut."""
+    """``starts``: of the pieces. ``per_px``: milliseconds of a pixel where nothing is cut."""
 
     pieces: tuple[Piece, ...]
+    starts: tuple[int, ...]
     per_px: float
 
     def x(self, moment: int) -> float:
         """Where a moment is; what lies outside is at the edge."""
-        at = bisect_right(self.pieces, moment, key=lambda piece: piece.start) - 1
-        piece = self.pieces[max(0, at)]
-        share = (moment - piece.start) / max(1, piece.end - piece.start)
-        return piece.x + piece.width * min(1.0, max(0.0, share))
+        start, end, x, width, _ = self.pieces[max(0, bisect_right(self.starts, moment) - 1)]
+        if moment <= start:
+            return x
+        return x + (width if moment >= end else width * (moment - start) / (end - start))
+
+    @property
+    def right(self) -> float:
+        """Where it ends."""
+        return self.pieces[-1].x + self.pieces[-1].width
 
     def stretches(self) -> Iterator[tuple[int, int]]:
         """From when to when nothing is cut."""
@@ -69,7 +75,8 @@ def scale_of(
     edges = sorted({*moments, *(edge for span in busy for edge in span)})
     if edges[0] == edges[-1]:
         edges.append(edges[0] + 1)
-    spans = [(start, end, _is_in(busy, start)) for start, end in pairwise(edges)]
+    starts = [start for start, _ in busy]
+    spans = [(start, end, _is_in(busy, starts, start)) for start, end in pairwise(edges)]
     limit = _limit(spans, edges[-1] - edges[0])
     lengths = [end - start if done else min(end - start, limit) for start, end, done in spans]
     per_px = sum(lengths) / width
@@ -77,7 +84,7 @@ def scale_of(
     for (start, end, _), length in zip(spans, lengths, strict=True):
         pieces.append(Piece(start, end, at, length / per_px, length < end - start))
         at += length / per_px
-    return Scale(tuple(pieces), per_px)
+    return Scale(tuple(pieces), tuple(edges[:-1]), per_px)
 
 
 def _union(work: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -90,8 +97,8 @@ def _union(work: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def _is_in(busy: list[tuple[int, int]], moment: int) -> bool:
-    at = bisect_right(busy, moment, key=lambda span: span[0]) - 1
+def _is_in(busy: list[tuple[int, int]], starts: list[int], moment: int) -> bool:
+    at = bisect_right(starts, moment) - 1
     return at >= 0 and moment < busy[at][1]
 
 
