@@ -114,23 +114,42 @@ def test_nothing_in_a_page_needs_what_the_policy_forbids(ana: httpx.Client, here
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "said"),
-    [("/nowhere", 404, "not"), ("/runs/nothing", 404, "There is no run nothing.")],
+    ("path", "status", "said", "way"),
+    [
+        ("/nowhere", 404, "nothing at /nowhere", 'href="/inbox" dir="auto">To the inbox'),
+        ("/runs/a%26b", 404, "no run a&b", 'href="/runs?text=a%26b" dir="auto">Look for “a&b”'),
+        ("/system/x", 404, "nothing at", 'href="/system" dir="auto">To the system'),
+        ("/workflows/nothing", 404, "nothing", 'href="/workflows" dir="auto">To the workflows'),
+        ("/approvals/nothing", 404, "nothing", 'href="/inbox" dir="auto">To the inbox'),
+    ],
 )
-def test_a_browser_gets_a_page_and_a_program_a_problem(
-    ana: httpx.Client, path: str, status: int, said: str
+def test_who_is_lost_has_the_navigation_and_a_way_on_that_fits(
+    ana: httpx.Client, path: str, status: int, said: str, way: str
 ) -> None:
     page = ana.get(path)
-    assert page.status_code == status
-    assert said in page.text and 'class="card message"' in page.text
-    assert 'href="/inbox">To the inbox' in page.text
-    assert ana.get(f"/api{path}").headers["content-type"] == "application/problem+json"
+    shown = unescape(page.text)
+    assert page.status_code == status, shown
+    assert said in shown and 'class="card message"' in shown and way in shown
+    assert places(page.text) == ["/inbox", "/runs", "/workflows", "/waiting", "/system"]
+    assert "Ana Admin" in shown
+    with httpx.Client(base_url=ana.base_url, headers=HTML) as nobody:
+        assert not places(nobody.get("/nowhere").text)
+
+
+def test_a_program_gets_a_problem_where_a_browser_gets_a_page(ana: httpx.Client) -> None:
+    assert ana.get("/api/runs/x").headers["content-type"] == "application/problem+json"
 
 
 def test_who_may_not_see_a_page_is_told_so_on_one(here: Site) -> None:
     with here.client("zoe") as api:
         page = api.get("/runs/x", headers=HTML)
         assert page.status_code == 403 and 'class="card message"' in page.text
+        assert places(page.text) == ["/inbox"] and ">To the inbox<" in page.text
+
+
+def test_what_is_meant_for_another_host_gets_no_frame(ana: httpx.Client) -> None:
+    page = ana.get("/runs", headers={"host": "elsewhere.example"})
+    assert page.status_code == 421 and not places(page.text) and "Ana" not in page.text
 
 
 def test_the_region_alone_is_answered_to_the_script_of_a_page(ana: httpx.Client) -> None:

@@ -152,14 +152,14 @@ def as_json(problem: Problem, path: str) -> Response:
     return Response(body, problem.status, dict(problem.headers), media_type=JSON)
 
 
-def respond(request: Request, problem: Problem) -> Response:
+async def respond(request: Request, problem: Problem) -> Response:
     """For programs problem+json, for people a page."""
     path, ours = request.url.path, below(request.scope)
     if ours.startswith(_FOR_PROGRAMS) or "text/html" not in request.headers.get("accept", ""):
         return as_json(problem, path)
-    from tako.web.pages import problem_page  # which itself knows Problem
+    from tako.web.pages import lost  # which itself knows Problem
 
-    return problem_page(request, problem)
+    return await lost.problem_page(request, problem)
 
 
 def handlers() -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]:
@@ -171,6 +171,6 @@ def handlers() -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]
             problem = replace(problem, detail=_nowhere(request, error))
         if problem.status == 500:
             log_unexpected(request.method, request.url.path, error)
-        return respond(request, problem)
+        return await respond(request, problem)
 
     return {TakoError: answer, HTTPException: answer}

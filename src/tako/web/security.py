@@ -73,7 +73,8 @@ class Guard:
         except Exception as error:
             if answer.started:  # too late to say anything: the connection is cut
                 raise
-            await respond(Request(scope), self._problem(scope, error))(scope, receive, answer.send)
+            found = await respond(Request(scope), self._problem(scope, error))
+            await found(scope, receive, answer.send)
 
     def _problem(self, scope: Scope, error: Exception) -> Problem:
         if isinstance(error, TimeoutError) and not isinstance(error, ConnectionError):
