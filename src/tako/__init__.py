@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from tako.model import Run
     from tako.notice import Notice as Notice
     from tako.reach import configure as configure
+    from tako.schedule import Cron as Cron
+    from tako.schedule import Scheduled as Scheduled
     from tako.step import Step as Step
     from tako.step import SyncStep as SyncStep
     from tako.workdays import Workdays as Workdays
@@ -71,6 +73,7 @@ _HOMES = {
     "step": "Step SyncStep",
     "decision": "Decision",
     "workdays": "Workdays",
+    "schedule": "Cron Scheduled",
     "notice": "Notice",
     "client": "enqueue enqueue_sync enqueue_many enqueue_many_sync signal signal_sync get get_sync "
     "cancel cancel_sync rerun rerun_sync SignalResult",

@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TEXT = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)", re.ASCII)
@@ -55,6 +55,21 @@ def moment_ms(when: datetime, what: str) -> int:
             "when.replace(tzinfo=ZoneInfo('Europe/Berlin'))"
         )
     return -((_EPOCH - when) // _MS)
+
+
+def zone_of(name: str, what: str) -> tzinfo:
+    """An IANA time zone, such as "Europe/Berlin". Raises ValueError: it is not known here."""
+    if name == "UTC":  # is there without a database of zones
+        return UTC
+    from zoneinfo import ZoneInfo  # only those pay for it who have a zone
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise ValueError(
+            f"{what}: {name!r} is no time zone that is known here: write it as "
+            '"Europe/Berlin"; if that is right, install the package tzdata'
+        ) from error
 
 
 def moment_of(ms: int) -> datetime:

@@ -141,9 +141,9 @@ class Pass(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DueThing(msgspec.Struct, frozen=True, array_like=True):
-    """``kind``: run, sleep, wait_for, approval, timeout, reminder, escalation.
+    """``kind``: run, sleep, wait_for, approval, timeout, reminder, escalation, schedule.
 
-    ``name`` is that of the step, or of the workflow.
+    ``name`` is that of the step, or of the workflow. A schedule has no run yet: ``run_id`` is "".
     """
 
     at: int
@@ -224,6 +224,20 @@ class Event(msgspec.Struct, frozen=True):
     reason: str | None = None  # refused: what the waiter's type did not take
 
 
+class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A cron rule that enqueues, in the time zone ``zone``.
+
+    ``payload`` (JSON) None: each run is given its moment. ``next_at`` and ``last_at`` are what the
+    store knows: the next moment, and the last one that a run was enqueued for.
+    """
+
+    rule: str
+    zone: str = "UTC"
+    payload: str | None = None
+    next_at: int | None = None
+    last_at: int | None = None
+
+
 class WorkflowInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a worker says of one workflow when it registers."""
 
@@ -233,6 +247,7 @@ class WorkflowInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     concurrency: int | None = None  # runs of it at one time, over all workers
     timeout: int | None = None  # ms from enqueue to end
     schema: str | None = None  # JSON Schema of the payload
+    schedule: Schedule | None = None
 
 
 class BrokenModule(msgspec.Struct, frozen=True):

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from tako.durations import moment_ms, moment_of
+from tako.durations import moment_ms, moment_of, zone_of
 from tako.errors import ConfigError
 
 _MOST_DAYS = 1000
@@ -68,14 +67,11 @@ class Workdays:
         return moment_ms(datetime.combine(day, clock, tzinfo=zone), "the working day")
 
 
-def _zone(name: str) -> ZoneInfo:
+def _zone(name: str) -> tzinfo:
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        raise ConfigError(
-            f"Workdays: {name!r} is no time zone that is known here: write it as "
-            '"Europe/Berlin"; if that is right, install the package tzdata'
-        ) from error
+        return zone_of(name, "Workdays")
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _calendar(code: str | None) -> Callable[[date], bool]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack, cast,
 from tako import codec
 from tako.builtin import RESERVED
 from tako.durations import to_ms
-from tako.model import WorkflowInfo
+from tako.model import Schedule, WorkflowInfo
 from tako.retry import Backoff, to_backoff
 from tako.step import Step, SyncStep
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tako.client import ManyOptions, Options
     from tako.handle import Handle
+    from tako.schedule import Cron
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -44,6 +45,7 @@ class Workflow(Generic[In, Out]):
         timeout: timedelta | float | str | None = None,
         group: str = "default",
         concurrency: int | None = None,
+        schedule: "Cron | str | None" = None,
     ) -> None:
         _check(name, handler, retries, group, concurrency)
         if timeout is not None:
@@ -55,6 +57,7 @@ class Workflow(Generic[In, Out]):
         self.timeout = timeout
         self.group = group
         self.concurrency = concurrency
+        self.schedule = None if schedule is None else _to_cron(schedule)
         self.__doc__ = handler.__doc__
         declared.setdefault(handler.__module__, []).append(self)
 
@@ -115,7 +118,15 @@ class Workflow(Generic[In, Out]):
             concurrency=self.concurrency,
             timeout=None if timeout is None else to_ms(timeout, what="timeout"),
             schema=codec.json_schema(self.payload_type),
+            schedule=self._schedule(),
         )
+
+    def _schedule(self) -> Schedule | None:
+        if self.schedule is None:
+            return None
+        from tako.schedule import to_schedule
+
+        return to_schedule(self.schedule, self.name, self.payload_type)
 
     async def enqueue(self, payload: In, **options: Unpack["Options"]) -> "Handle[Out]":
         """Create a run; see `tako.enqueue` for the options and the errors."""
@@ -161,6 +172,7 @@ def workflow(
     timeout: timedelta | float | str | None = None,
     group: str = "default",
     concurrency: int | None = None,
+    schedule: "Cron | str | None" = None,
 ) -> _Decorator:
     """Make a workflow of an async or plain function ``(payload, step)``.
 
@@ -172,6 +184,7 @@ def workflow(
             included; after it, it ends cancelled.
         group: the worker group that executes it.
         concurrency: how many runs of it may execute at one time, over all workers.
+        schedule: when it runs by itself: a cron rule in UTC, such as "0 3 * * *", or a `Cron`.
 
     Raises:
         TypeError, ValueError: an option that cannot be used, or a function of another shape.
@@ -190,9 +203,16 @@ def workflow(
             timeout=timeout,
             group=group,
             concurrency=concurrency,
+            schedule=schedule,
         )
 
     return decorate
+
+
+def _to_cron(schedule: "Cron | str") -> "Cron":
+    from tako.schedule import to_cron  # only those pay for it who have a schedule
+
+    return to_cron(schedule)
 
 
 def _check(

@@ -11,6 +11,7 @@ from typing import Any
 from tako.commands import Claim, Claimed, ClaimedRun, Register, Registered
 from tako.ids import new_id
 from tako.model import Waiter
+from tako.store import scheduling
 from tako.store.database import json_list
 from tako.store.transaction import Transaction
 from tako.store.working import page_of_steps
@@ -125,10 +126,12 @@ def _remember_workflows(tx: Transaction, c: Register) -> None:
             tx.db.run("regroup_runs", w.group, w.name)
         row = (w.name, w.group, w.source, w.concurrency, w.timeout, w.schema, tx.now)
         tx.db.run("upsert_workflow", *row)
+    scheduling.remember(tx, c.workflows)
     tx.db.run("forget_broken")
     for broken in c.broken:
         tx.db.run("insert_broken", broken.module, broken.error, tx.now)
     if not c.broken:  # else the missing ones may be in the module that does not load
         for name in known.keys() - {w.name for w in c.workflows}:
             tx.db.run("forget_workflow", name)
+            tx.db.run("forget_schedule", name)
     tx.shared.read_workflows(tx.db)

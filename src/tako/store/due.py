@@ -8,6 +8,7 @@ from tako.model import RunError
 from tako.store.approving import timer
 from tako.store.closing import runs_ended
 from tako.store.entering import cancel_run
+from tako.store.scheduling import run_due
 from tako.store.transaction import Transaction
 from tako.store.waiting import WaiterRow, end_wait
 
@@ -21,6 +22,7 @@ def tick(tx: Transaction, c: Tick) -> Ok:
         tx.effects.ready.add(group)
     for row in tx.db.all("due_waiters", tx.now, c.limit):
         end_wait(tx, WaiterRow(*row), "timeout", None)
+    run_due(tx, c.limit)
     _fire_timers(tx, c.limit)
     _expire_runs(tx, c.limit)
     for (worker_id,) in tx.db.all("expired_leases", tx.now):

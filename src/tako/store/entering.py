@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import msgspec
+
 from tako.builtin import OWN_RUNS, RESERVED
 from tako.commands import Cancel, Changed, Enqueue, Enqueued, Rerun
 from tako.errors import (
@@ -26,10 +28,17 @@ def enqueue(tx: Transaction, c: Enqueue) -> Enqueued:
         raise Refusal(
             PayloadRefused, f"ids that begin with {OWN_RUNS!r} are tako's own: {c.run_id!r}"
         )
-    group, timeout = c.group, c.timeout
-    if group is None:
+    if c.group is None:
         group, timeout = _look_up(tx, c)
-    group = tx.shared.groups.get(c.workflow, group)  # the sender's code may be older
+        c = msgspec.structs.replace(c, group=group, timeout=timeout)
+    return enter(tx, c)
+
+
+def enter(tx: Transaction, c: Enqueue) -> Enqueued:
+    """Enqueue what was checked, and knows its group."""
+    assert c.group is not None, "as the sender knew it, or the store"
+    timeout = c.timeout
+    group = tx.shared.groups.get(c.workflow, c.group)  # the sender's code may be older
     run_at = _due_at(tx, c)
     starts = tx.now if run_at is None else run_at
     expires_at = None if timeout is None else starts + timeout

@@ -16,7 +16,16 @@ from tako.commands import (
     WaitList,
     WorkflowList,
 )
-from tako.model import BrokenModule, Event, Run, RunState, StepRecord, Waiter, WorkflowInfo
+from tako.model import (
+    BrokenModule,
+    Event,
+    Run,
+    RunState,
+    Schedule,
+    StepRecord,
+    Waiter,
+    WorkflowInfo,
+)
 from tako.store import finding
 from tako.store.database import json_list
 from tako.store.refusal import no_run
@@ -55,8 +64,13 @@ def list_waits(tx: Transaction, c: ListWaits) -> WaitList:
 
 
 def list_workflows(tx: Transaction, c: ListWorkflows) -> WorkflowList:
-    workflows = [WorkflowInfo(*row) for row in tx.db.all("list_workflows")]
+    workflows = [_workflow_of(row) for row in tx.db.all("list_workflows")]
     return WorkflowList(workflows, [BrokenModule(*row) for row in tx.db.all("list_broken")])
+
+
+def _workflow_of(row: tuple[Any, ...]) -> WorkflowInfo:
+    schedule = None if row[6] is None else Schedule(*row[6:])
+    return WorkflowInfo(*row[:6], schedule)  # type: ignore[call-arg]
 
 
 def run_of(row: tuple[Any, ...]) -> Run:

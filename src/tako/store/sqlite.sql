@@ -328,6 +328,8 @@ SELECT min(at) FROM (
   SELECT min(expires_at) FROM events WHERE state <> 'spreading'
   UNION ALL
   SELECT min(at) FROM approval_timers
+  UNION ALL
+  SELECT min(next_at) FROM schedules WHERE next_at IS NOT NULL
 );
 
 -- ---- workers ----------------------------------------------------------------------------------
@@ -366,6 +368,26 @@ WHERE workflow = ?2 AND worker_group <> ?1 AND state IN ('pending', 'waiting', '
 
 -- name: forget_workflow
 DELETE FROM workflows WHERE name = ?;
+
+-- name: known_schedules
+SELECT workflow, rule, zone, payload, next_at FROM schedules;
+
+-- name: upsert_schedule
+INSERT INTO schedules (workflow, rule, zone, payload, next_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (workflow) DO UPDATE
+SET rule = excluded.rule, zone = excluded.zone, payload = excluded.payload,
+    next_at = excluded.next_at;
+
+-- name: forget_schedule
+DELETE FROM schedules WHERE workflow = ?;
+
+-- name: due_schedules
+SELECT s.workflow, w.worker_group, w.timeout, s.rule, s.zone, s.payload, s.next_at, s.last_at
+FROM schedules AS s JOIN workflows AS w ON w.name = s.workflow
+WHERE s.next_at IS NOT NULL AND s.next_at <= ? ORDER BY s.next_at LIMIT ?;
+
+-- name: advance_schedule
+UPDATE schedules SET next_at = ?, last_at = ? WHERE workflow = ?;
 
 -- name: forget_broken
 DELETE FROM broken_modules;
@@ -412,8 +434,10 @@ ORDER BY seq LIMIT ?2;
 
 -- name: list_workflows
 -- Those of the app: ours are those of builtin.py.
-SELECT name, worker_group, source, concurrency, timeout, schema FROM workflows
-WHERE name NOT LIKE 'tako.%' ORDER BY name;
+SELECT w.name, w.worker_group, w.source, w.concurrency, w.timeout, w.schema,
+       s.rule, s.zone, s.payload, s.next_at, s.last_at
+FROM workflows AS w LEFT JOIN schedules AS s ON s.workflow = w.name
+WHERE w.name NOT LIKE 'tako.%' ORDER BY w.name;
 
 -- name: list_broken
 SELECT module, error FROM broken_modules ORDER BY module;

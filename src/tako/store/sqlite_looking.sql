@@ -184,7 +184,11 @@ UNION ALL
 SELECT * FROM (
   SELECT t.at, CASE WHEN t.people IS NULL THEN 'reminder' ELSE 'escalation' END, a.run_id, a.name
   FROM approval_timers AS t JOIN approvals AS a ON a.seq = t.approval
-  WHERE t.at >= ?2 ORDER BY t.at, t.approval LIMIT ?1);
+  WHERE t.at >= ?2 ORDER BY t.at, t.approval LIMIT ?1)
+UNION ALL
+SELECT * FROM (
+  SELECT next_at, 'schedule', '', workflow FROM schedules
+  WHERE next_at >= ?2 ORDER BY next_at, workflow LIMIT ?1);
 
 -- name: ready_groups
 SELECT worker_group, count(*), min(seq) FROM runs INDEXED BY runs_ready
