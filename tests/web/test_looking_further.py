@@ -16,10 +16,10 @@ TEXT = "plum"
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    """``old`` has the text, then 2,070 more cancelled runs do not, then ``new`` has it."""
+    """``old`` has the text, then 5,070 more cancelled runs do not, then ``new`` has it."""
     with ledger(tmp_path_factory.mktemp("further")) as here:
         cancelled("old", TEXT)
-        many = tako.enqueue_many_sync("count", [{"steps": 0}] * 2_070, delay="1h")
+        many = tako.enqueue_many_sync("count", [{"steps": 0}] * 5_070, delay="1h")
         run_sync(all_cancelled([run.id for run in many]))
         cancelled("new", f"a {TEXT}")
         yield here

@@ -8,7 +8,7 @@ from msgspec import structs
 from tako.commands import CountRuns, ListRuns
 from tako.store.transaction import Transaction
 
-SEARCHED = 10_000  # failed runs, and as many cancelled ones, whose errors one page looks through
+SEARCHED = 5_000  # failed runs, and as many cancelled ones, whose errors one page looks through
 _TROUBLED = ("failed", "cancelled")
 _ON_THEIR_WAY = ("pending", "running")  # which are counted nowhere, and found quickly
 _HIGHEST = 2**63 - 1

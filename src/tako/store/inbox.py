@@ -79,9 +79,7 @@ def _candidates(tx: Transaction, c: ListApprovals) -> Iterator[list[_Key]]:
         yield page
 
 
-def _wanted(
-    tx: Transaction, c: ListApprovals, page: list[_Key]
-) -> Iterator[tuple[_Key, Approval]]:
+def _wanted(tx: Transaction, c: ListApprovals, page: list[_Key]) -> Iterator[tuple[_Key, Approval]]:
     fitting = _fitting(tx, c, page)
     for key in page:
         if fitting is None or key[1] in fitting:

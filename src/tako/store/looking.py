@@ -26,7 +26,7 @@ from tako.store.reading import run_of
 from tako.store.refusal import Refusal, no_run
 from tako.store.transaction import Transaction
 
-_SAMPLE, _PARTS = 1_000, 20
+_SAMPLE, _PARTS = 500, 20
 _MOST_PASSES = 1_000
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 _WIDTH, _GAP, _HEIGHT = 10, 2, 40
 _LEAST = 2  # height of the smallest that is not nothing
@@ -22,23 +22,20 @@ def bars(
     for at, (value, name) in enumerate(zip(values, names, strict=True)):
         height = max(_LEAST, round(_HEIGHT * value / most)) if value else 0
         parts.append(
-            Markup(
-                '<rect class="bar-line {}" x="{}" y="{}" width="{}" height="{}">'
-                "<title>{}</title></rect>"
-            ).format(
-                tone, at * _WIDTH, _HEIGHT - height, _WIDTH - _GAP, height, f"{name}: {value:,}"
-            )
+            f'<rect class="bar-line {tone}" x="{at * _WIDTH}" y="{_HEIGHT - height}" '
+            f'width="{_WIDTH - _GAP}" height="{height}">'
+            f"<title>{escape(name)}: {value:,}</title></rect>"
         )
-    axis = Markup('<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/></svg>')
-    parts.append(axis.format(len(values) * _WIDTH - _GAP, _HEIGHT + 0.5, _HEIGHT + 0.5))
-    return Markup("").join(parts)
+    end, ground = len(values) * _WIDTH - _GAP, _HEIGHT + 0.5
+    parts.append(f'<line class="axis" x1="0" x2="{end}" y1="{ground}" y2="{ground}"/></svg>')
+    return Markup("".join(parts))  # Markup.format takes ten times as long
 
 
-def _opening(width: int, height: int, said: str) -> Markup:
-    return Markup(
-        '<svg class="chart" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none" '
-        'aria-label="{}">'
-    ).format(width, height, said)
+def _opening(width: int, height: int, said: str) -> str:
+    return (
+        f'<svg class="chart" role="img" viewBox="0 0 {width} {height}" '
+        f'preserveAspectRatio="none" aria-label="{escape(said)}">'
+    )
 
 
 def days(values: Sequence[int]) -> Markup:
@@ -60,10 +57,9 @@ def failures(shares: Sequence[int]) -> Markup:
 def percentiles(values: Sequence[int], said: str) -> Markup:
     """p50, p90 and p99 as three lanes of one scale; ``said`` has them in words."""
     lanes = [
-        Markup('<rect class="lane" x="0" y="{}" width="{:.1f}" height="{}"/>').format(
-            at * (_LANE + _GAP), max(1.0, 100 * value / max(1, *values)), _LANE
-        )
+        f'<rect class="lane" x="0" y="{at * (_LANE + _GAP)}" '
+        f'width="{max(1.0, 100 * value / max(1, *values)):.1f}" height="{_LANE}"/>'
         for at, value in enumerate(values)
     ]
     opening = _opening(100, len(values) * (_LANE + _GAP) - _GAP, said)
-    return Markup("").join([opening, *lanes, Markup("</svg>")])
+    return Markup("".join([opening, *lanes, "</svg>"]))

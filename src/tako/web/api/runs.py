@@ -164,7 +164,7 @@ class RunOut(RunHead, frozen=True):
 
 
 class RunPage(Struct, frozen=True):
-    """By ``text``: first ids that begin so, by id; then what else there is. It looks through 10,000
+    """By ``text``: first ids that begin so, by id; then what else there is. It looks through 5,000
     errors for a page, so a page with few runs or none may have a ``next``: older errors."""
 
     runs: list[RunHead]

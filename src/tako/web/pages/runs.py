@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -70,6 +71,7 @@ async def runs(request: Request) -> Response:
             "workflows": [w.name for w in known if wanted.own or not w.name.startswith(RESERVED)],
             "last": _LAST,
             "note": note_of,
+            "tagged": cache(lambda tag: wanted.but(tag=tag)),
             "now": now,
         }
 
