@@ -18,7 +18,7 @@ import uvloop
 from tako.config import AppConfig
 from tako.web.serving import serve
 
-_NICE = 10  # where there is not enough time for both, a tenth of it is for people who look
+_NICE = 5  # where there is not enough time for both, runs go on first
 
 
 class _ToServer(logging.Handler):
