@@ -139,7 +139,7 @@ def content(stop: tour.Stop, role: Role, status: int, seen: dict[str, Any]) -> l
     wanted = {
         "status": stop.status if allowed else 403,
         "lang": "en",
-        "place": stop.place if allowed else "",
+        "place": stop.place,
         "offers": sorted(offered),
     }
     there = seen | {"status": status}

@@ -41,8 +41,8 @@ Address = str | Callable[[Showcase], str]
 class Stop:
     """A page in one state.
 
-    ``heading``: how it begins. ``place``: the entry of the navigation that is marked; "": no
-    navigation is there. ``role``: the least that may see it; others are told so. ``offers``:
+    ``heading``: how it begins. ``place``: the entry of the navigation that is marked; "":
+    none is. ``role``: the least that may see it; others are told so. ``offers``:
     buttons that change something -> the least role that has them; nobody has others.
     """
 
@@ -101,7 +101,7 @@ PAGES: list[Stop] = [
         "Inbox",
         offers=_APPROVAL,
     ),
-    Stop("/approvals/{id}", "/approvals/nonesuch", "There is no such approval", status=404),
+    Stop("/approvals/{id}", "/approvals/nonesuch", "There is no such approval", "Inbox", 404),
     Stop("/l/{token}", "/l/nonesuch", "This link", status=403),
     Stop("/runs", "/runs", "Runs", "Runs", offers=_BULK),
     Stop("/runs", "/runs?state=failed", "Runs", "Runs", offers=_BULK),
@@ -132,7 +132,7 @@ PAGES: list[Stop] = [
     Stop(_RUN, lambda s: f"/runs/{s.succeeded}", "fulfill-order", "Runs"),
     Stop(_RUN, lambda s: f"/runs/{s.long}", "nightly-report", "Runs"),
     Stop(_RUN, lambda s: f"/runs/{LONG_ID}", "ask", "Runs", offers=_CANCEL),
-    Stop(_RUN, "/runs/nonesuch", "There is no such run", status=404),
+    Stop(_RUN, "/runs/nonesuch", "There is no such run", "Runs", 404),
     Stop("/runs/bulk", "/runs/bulk", "Runs", "Runs", offers=_BULK),
     Stop(
         f"{_RUN}/rerun",
@@ -158,7 +158,8 @@ PAGES: list[Stop] = [
         f"{_RUN}/steps",
         lambda s: f"/runs/{s.succeeded}/steps?name=nonesuch",
         "There is no such step",
-        status=404,
+        "Runs",
+        404,
     ),
     Stop(
         "/inbox/selected",
@@ -187,7 +188,8 @@ PAGES: list[Stop] = [
         "/workflows/{name:path}",
         "/workflows/nonesuch",
         "There is nothing here",
-        status=404,
+        "Workflows",
+        404,
     ),
     *(
         Stop("/waiting", f"/waiting{query}", "Waiting", "Waiting", offers={"Send": OPERATOR})
