@@ -198,6 +198,8 @@ class WorkflowStat(msgspec.Struct, frozen=True):
     ``sample`` are those of the newest runs that have ended, ``failed`` those of them that failed,
     ``failures`` how many of a hundred in each of at most 20 equal parts of them, oldest first.
     ``duration``: from the first start to the end. ``delay``: from enqueue to the first start.
+    ``waits``: of its newest 500 steps, what those took that waited for an event or for people; None
+    where all workflows are asked for.
     """
 
     name: str
@@ -208,6 +210,7 @@ class WorkflowStat(msgspec.Struct, frozen=True):
     duration: tuple[int, ...]
     delay: tuple[int, ...]
     failures: tuple[int, ...] = ()
+    waits: tuple[int, ...] | None = None
 
 
 class Event(msgspec.Struct, frozen=True):

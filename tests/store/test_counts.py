@@ -148,3 +148,17 @@ def test_failures_are_told_in_equal_parts_from_the_oldest_on(driver: Driver) -> 
     (stat,) = driver.do(GetWorkflowStats("w")).stats
     assert stat.failures == (67, *(0,) * 12, 50)
     assert (stat.sample, stat.failed) == (41, 3)
+
+
+def test_what_waits_took_is_told_of_a_workflow_and_sleeps_are_none(driver: Driver) -> None:
+    for number, seconds in enumerate((1, 9, 2, 4)):
+        driver.parked(f"e{number}")
+        driver.now += 1_000 * seconds
+        driver.signal(f"e{number}")
+        (run,) = driver.claim()
+        driver.save(run)
+        driver.succeed(run)
+    driver.parked(None, timeout=60_000)
+    driver.tick(driver.now + 60_000)
+    (stat,) = driver.do(GetWorkflowStats("w")).stats
+    assert stat.waits == (2_000, 9_000, 9_000)

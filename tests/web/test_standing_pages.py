@@ -362,6 +362,9 @@ def test_figures_of_workflows_are_in_the_api(ana: Visitor) -> None:
     assert order["per_day"][-1] >= 1
     assert len(order["duration"]) == 3
     assert len(order["failures"]) == min(20, order["sample"])
+    assert order["waits"] == []
+    everything = ana.get("/api/workflows/stats").json()["workflows"]
+    assert {stat["waits"] for stat in everything} == {None}
 
 
 def test_who_took_a_run_up_again_is_in_the_api(ana: Visitor) -> None:
@@ -371,6 +374,9 @@ def test_who_took_a_run_up_again_is_in_the_api(ana: Visitor) -> None:
     ended(ana, run)
     (again,) = ana.get(f"/api/runs/{run}/passes").json()["passes"]
     assert again["attempt"] == 1 and again["worker_id"]
+    (waited,) = ana.get("/api/workflows/stats?workflow=wait/for").json()["workflows"]
+    assert len(waited["waits"]) == 3
+    assert "<dt>Waits</dt>" in ana.get("/workflows/wait/for").text
     assert ana.get("/api/runs/none/passes").status_code == 404
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from math import ceil
 
+from msgspec import structs
+
 from tako.commands import (
     CountRuns,
     DueList,
@@ -26,7 +28,7 @@ from tako.store.reading import run_of
 from tako.store.refusal import Refusal, no_run
 from tako.store.transaction import Transaction
 
-_SAMPLE, _PARTS = 500, 20
+_SAMPLE, _PARTS = 500, 20  # runs, and as many steps
 _MOST_PASSES = 1_000
 
 
@@ -70,7 +72,11 @@ def step(tx: Transaction, c: GetStep) -> StepReply:
 
 def stats(tx: Transaction, c: GetWorkflowStats) -> WorkflowStats:
     names = [row[0] for row in tx.db.all("list_workflows")] if c.workflow is None else [c.workflow]
-    return WorkflowStats([_stat(tx, name, c.days) for name in names])
+    stats = [_stat(tx, name, c.days) for name in names]
+    if c.workflow is not None:
+        took = tx.db.all("newest_waits", c.workflow, _SAMPLE)
+        stats = [structs.replace(stat, waits=_percentiles(ms for (ms,) in took)) for stat in stats]
+    return WorkflowStats(stats)
 
 
 def _stat(tx: Transaction, name: str, days: int) -> WorkflowStat:

@@ -164,6 +164,14 @@ SELECT count(*) FROM runs WHERE workflow = ? AND seq >= ? AND seq < ?;
 SELECT state, created_at, started_at, finished_at FROM runs
 WHERE workflow = ? ORDER BY seq DESC LIMIT ?;
 
+-- name: newest_waits
+-- Among the newest ?2 steps of the newest ?2 runs: a run may have ten thousand.
+SELECT finished_at - started_at FROM (
+  SELECT s.kind, s.started_at, s.finished_at FROM (
+    SELECT id FROM runs WHERE workflow = ?1 ORDER BY seq DESC LIMIT ?2) AS found
+  JOIN steps AS s ON s.run_id = found.id LIMIT ?2)
+WHERE kind IN ('wait_for', 'approval');
+
 -- ---- the system -------------------------------------------------------------------------------
 
 -- name: due_things

@@ -71,7 +71,8 @@ class StatOut(Struct, frozen=True):
     """``per_day``: runs that came in, in days of 24 h of which the last ends with this hour.
     Percentiles are [p50, p90, p99] in seconds, empty without data: of the ``sample`` newest runs
     that have ended, of which ``failed`` failed; ``failures``: how many of a hundred failed in equal
-    parts of these, oldest first. ``delay``: from enqueue to the first start.
+    parts of these, oldest first. ``delay``: from enqueue to the first start. ``waits``: what waits
+    for events and for people took, of the newest 500 steps; null unless one workflow is asked for.
     """
 
     name: str
@@ -82,6 +83,7 @@ class StatOut(Struct, frozen=True):
     failures: tuple[int, ...]
     duration: tuple[float, ...]
     delay: tuple[float, ...]
+    waits: tuple[float, ...] | None
 
 
 class StatsOut(Struct, frozen=True):
@@ -213,6 +215,7 @@ async def stats(call: Call, q: StatsQuery) -> StatsOut:
                 *(s.name, s.per_day, s.waiting, s.sample, s.failed, s.failures),
                 duration=tuple(ms / 1000 for ms in s.duration),
                 delay=tuple(ms / 1000 for ms in s.delay),
+                waits=None if s.waits is None else tuple(ms / 1000 for ms in s.waits),
             )
             for s in found.stats
         ]
