@@ -40,6 +40,13 @@ def why(scene: Scene) -> str:
     return _BY_STATE[scene.run.state](scene)
 
 
+def tried(run: Run) -> str:
+    """Which attempt it is in, or was the last: "2 of at most 3"."""
+    most = "" if run.retries is None else f" of at most {run.retries + 1}"
+    strikes = f", {run.strikes} ended with their worker's death" if run.strikes else ""
+    return f"{run.attempt}{most}{strikes}"
+
+
 def _pending(scene: Scene) -> str:
     run = scene.run
     if run.run_at is not None and run.run_at > scene.now:

@@ -22,7 +22,7 @@ from tako.commands import (
 )
 from tako.durations import ago, clock, format_ms
 from tako.model import Approval, Run, RunError, RunState, StepKind, StepRecord, Waiter
-from tako.why import Scene, running_of, server_answers, why
+from tako.why import Scene, running_of, server_answers, tried, why
 
 
 class Details(NamedTuple):
@@ -77,9 +77,7 @@ def print_run(details: Details) -> None:
 
 def _facts(run: Run, now: int) -> Iterator[tuple[str, str]]:
     yield "state", run.state + (f": {run.reason}" if run.reason else "")
-    tries = "" if run.retries is None else f" of {run.retries + 1}"
-    strikes = f", {run.strikes} of them ended with their worker's death" if run.strikes else ""
-    yield "attempt", f"{run.attempt}{tries}{strikes}"
+    yield "attempt", tried(run)
     for name in ("created_at", "started_at", "finished_at"):
         moment = getattr(run, name)
         if moment is not None:

@@ -27,7 +27,7 @@ from tako.people import Directory
 from tako.voting import why_not
 from tako.web import csrf
 from tako.web.asked import check_seen
-from tako.web.engine import engine_of, people_of
+from tako.web.engine import engine_of, people_of, web_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording
 from tako.web.pages.answering import Door, Sent, answer, confirm, get, once, show
@@ -38,6 +38,7 @@ from tako.web.problems import problem_of
 from tako.web.who import Who, may, require
 
 _STEPS = 100  # of the run that are shown here
+_TIMES = 100  # of a line of the record that are listed
 _PROVEN = {"password", "oidc", "proxy", "mounted"}  # in local mode anybody may say who they are
 
 
@@ -150,6 +151,8 @@ async def _door(request: Request, who: Who, approval: Approval) -> Door:
     extra = {
         **await frame(request, who, f"approval:{approval.id}"),
         "here": path_of(request, f"/approvals/{approval.id}"),
+        "address": f"{web_of(request).base}/approvals/{approval.id}",
+        "most": _TIMES,
         "history": wording.history(people, await _record(request, approval.id)),
         "story": await _story(request, who, approval),
         "seen": _seen(people, approval, who),
@@ -188,5 +191,11 @@ async def _story(request: Request, who: Who, approval: Approval) -> Story | None
 
 
 async def _record(request: Request, approval_id: str) -> list[AuditRow]:
-    command = ReadAudit(approval_id=approval_id)
-    return (await engine_of(request).read(command, AuditPage)).rows
+    """All of it, though it may have been looked at a thousand times."""
+    rows: list[AuditRow] = []
+    while True:
+        command = ReadAudit(approval_id, rows[-1].seq if rows else 0)
+        found = (await engine_of(request).read(command, AuditPage)).rows
+        rows += found
+        if len(found) < command.limit:
+            return rows

@@ -1,5 +1,7 @@
 """`/runs/{id}`: one run, what came in, what came out, and what happened in between."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
@@ -25,7 +27,7 @@ from tako.commands import (
     Story,
     WorkflowList,
 )
-from tako.model import Approval, Role, Run, RunError, RunState, StepKind
+from tako.model import Approval, Pass, Role, Run, RunError, RunState, StepKind
 from tako.people import Directory
 from tako.web.engine import Engine, config_of, engine_of, people_of
 from tako.web.pages import wording
@@ -35,7 +37,7 @@ from tako.web.problems import Trouble
 from tako.web.timeline import NARROW, WIDE, draw, layout, legend
 from tako.web.times import rfc3339
 from tako.web.who import Who
-from tako.why import Scene, running_of, server_answers, why
+from tako.why import Scene, running_of, server_answers, tried, why
 
 DRAWN = 3_000  # steps of a picture
 ROWS = 100  # steps of the table
@@ -91,6 +93,8 @@ async def _loaded(request: Request) -> dict[str, Any]:
         "steps": story.steps[rows : rows + ROWS],
         "waiters": story.waiters[:ROWS],
         "more_waiters": max(0, len(story.waiters) - ROWS),
+        "tried": tried(run),
+        "anew": anew(story.passes),
         "passes": story.passes,
         "first": number + rows,
         "partly": bool(after) or story.next is not None,
@@ -106,6 +110,11 @@ async def _loaded(request: Request) -> dict[str, Any]:
         "words": wording,
         "now": now,
     }
+
+
+def anew(passes: Sequence[Pass]) -> bool:
+    """Whether its attempts were counted from 1 again: somebody has run it again."""
+    return any(later.attempt < earlier.attempt for earlier, later in pairwise(passes))
 
 
 def _whole(request: Request, name: str) -> int:

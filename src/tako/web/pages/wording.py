@@ -4,10 +4,12 @@ A moment is a number of milliseconds, which the templates show with the filter `
 """
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tako.durations import format_ms
 from tako.model import Actor, Answer, Approval, ApprovalState, AuditRow
@@ -23,6 +25,7 @@ DOORS = {
     "cli": "on the command line",
     "python": "from Python",
 }
+_IDLE = {"shown", "refused"}  # kinds of lines after which all is as it was
 _SAID = {"true": "yes", "false": "no"}  # of a check box
 _AT_DEADLINE = {
     "reject": "Without an answer by then it counts as rejected.",
@@ -45,12 +48,16 @@ class Standing(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """One line of the record in words. ``more``: what somebody wrote, or what went wrong."""
+    """One line of the record in words. ``more``: what somebody wrote, or what went wrong.
+
+    ``times``: when the same happened, oldest first, if it is more than once; ``at`` is the last.
+    """
 
     at: int
     text: str
     more: str = ""
     tone: str = ""
+    times: tuple[int, ...] = ()
 
 
 def name_of(people: Directory, name: str) -> str:
@@ -159,7 +166,8 @@ def _waiting(approval: Approval, mine: Answer) -> Standing:
     need = approval.question.quorum
     given = sum(a.answer == mine.answer for a in approval.answers)
     text = f"Your answer counts: {given} of the {need} that “{mine.answer}” needs."
-    return Standing("good", f"You answered “{mine.answer}”", text, mine.at)
+    tone = "bad" if mine.answer == VETO else "good"
+    return Standing(tone, f"You answered “{mine.answer}”", text, mine.at)
 
 
 def sentence(text: str) -> str:
@@ -171,8 +179,28 @@ def sentence(text: str) -> str:
 
 
 def history(people: Directory, rows: Iterable[AuditRow]) -> list[Line]:
-    """The record of an approval in words, oldest first."""
-    return [_line(people, row) for row in rows]
+    """The record of an approval in words, oldest first.
+
+    Views and refused tries change nothing, and there may be hundreds: those that read the same are
+    one line, as long as nothing else happens in between.
+    """
+    found: list[Line] = []
+    for idle, group in groupby(rows, lambda row: row.kind in _IDLE):
+        lines = [_line(people, row) for row in group]
+        found += _folded(lines) if idle else lines
+    return found
+
+
+def _folded(lines: list[Line]) -> list[Line]:
+    """Each line once, where it was last."""
+    times: dict[Line, list[int]] = {}
+    for line in lines:
+        same = replace(line, at=0)
+        times[same] = [*times.pop(same, ()), line.at]
+    return [
+        replace(line, at=at[-1], times=tuple(at) if len(at) > 1 else ())
+        for line, at in times.items()
+    ]
 
 
 def _line(people: Directory, row: AuditRow) -> Line:
@@ -207,7 +235,8 @@ def _words(
             what = f"answer “{tried}”" if tried else "pass it on"
             return f"{who} tried to {what} {door}.", detail.get("problem", ""), "bad"
         case "answered":
-            return f"{who} answered “{detail.get('answer')}” {door}.", comment, "good"
+            said = detail.get("answer")
+            return f"{who} answered “{said}” {door}.", comment, "bad" if said == VETO else "good"
     return _server_words(people, kind, who, detail)
 
 
