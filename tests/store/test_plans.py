@@ -149,6 +149,7 @@ PLANS: dict[str, set[str]] = {
     "count_runs_between": {"runs_of_workflow"},
     "newest_of_workflow": {"runs_of_workflow"},
     "newest_waits": {"runs_of_workflow", PRIMARY},
+    "last_run_of_workflow": {"runs_of_workflow"},
     "created_at_of": {PRIMARY},
     "event_groups": {PRIMARY, "waiters_by_event", "g"},
     "page_of_waiters": {"waiters_by_event"},

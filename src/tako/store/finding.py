@@ -125,6 +125,9 @@ def _range(tx: Transaction, c: ListRuns) -> tuple[int, int]:
         high = _HIGHEST if row is None else row[0] - 1
     if c.until is not None:
         high = min(high, first_since(tx, c.until) - 1)
+    if c.workflow is not None:  # of an index that others are in too, what is newer is passed over
+        row = tx.db.one("last_run_of_workflow", c.workflow)
+        high = min(high, 0 if row is None else row[0] or 0)
     return (0 if c.since is None else first_since(tx, c.since)), high
 
 

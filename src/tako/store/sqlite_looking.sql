@@ -114,6 +114,9 @@ SELECT seq, created_at FROM runs WHERE seq >= ? ORDER BY seq LIMIT 1;
 -- name: last_run
 SELECT max(seq) FROM runs;
 
+-- name: last_run_of_workflow
+SELECT max(seq) FROM runs WHERE workflow = ?;
+
 -- name: insert_tag
 INSERT INTO run_tags (tag, seq) VALUES (?, ?) ON CONFLICT DO NOTHING;
 
