@@ -25,7 +25,7 @@ _FIRST: _Key = (-(2**63), 0)
 _PAGE = 200  # rows that are looked at together
 _PEOPLE = 1_000  # whose counts are remembered
 MOST_COUNTED = 100  # each is looked at; more than that nobody reads at once
-MOST_SEARCHED = 2_000  # for one reply
+MOST_SEARCHED = 1_000  # for one reply
 
 
 def get(tx: Transaction, c: GetApproval) -> ApprovalReply:
