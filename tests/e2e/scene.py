@@ -7,7 +7,9 @@ ran, and how often, whatever the engine believes.
 import asyncio
 import os
 import signal
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,16 @@ class Scene:
 
     def workers(self) -> list[int]:
         return worker_pids(self.server)
+
+    async def code_read(self) -> None:
+        """Return once the worker that tells a new server what the code is has come and gone."""
+
+        def told() -> bool:
+            with closing(sqlite3.connect(f"file:{self.app.db}?mode=ro", uri=True)) as db:
+                return bool(db.execute("SELECT 1 FROM workflows").fetchall())
+
+        await wait_until(told, what="that the code is known")
+        await self.no_workers()
 
     async def no_workers(self) -> None:
         await wait_until(

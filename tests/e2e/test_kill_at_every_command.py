@@ -107,6 +107,7 @@ async def test_these_are_all_commands_of_the_story(tmp_path: Path) -> None:
     scene = make_scene(tmp_path, {"workflows/order.py": WORKFLOW}, toml=CALM)
     try:
         await restarted(scene)
+        await scene.code_read()
         async with Proxy(scene.app.socket) as proxy:
             await play(scene)
             assert sorted(proxy.seen) == sorted(COMMANDS), proxy.seen
@@ -139,6 +140,7 @@ class Night:
     async def play(self) -> list[str]:
         """What went wrong, in words."""
         await restarted(self.scene)
+        await self.scene.code_read()
         async with self.proxy:
             try:
                 faults = await self.story()

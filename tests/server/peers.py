@@ -27,7 +27,7 @@ from tako.ids import new_id
 from tako.model import Run, WorkflowInfo
 from tako.server import Server
 from tako.wire import FrameReader, encode_frame
-from tests.support import AppFixture, make_app
+from tests.support import AppFixture, make_app, wait_until
 
 _decoder = msgspec.msgpack.Decoder(Responses)
 
@@ -165,10 +165,18 @@ async def served(
     server = Server([load_app(app.dir)])
     await server.start()
     try:
+        await wait_until(lambda: _code_was_read(server), what="that the code is known")
         yield Served(app, server)
     finally:
         await close_all()
         await server.stop(hurry=True)
+
+
+def _code_was_read(server: Server) -> bool:
+    """Whether the worker that tells what the code is has come and gone, or cannot come."""
+    supervisor, catalogue = server.apps[0].supervisor, server.apps[0].catalogue
+    reading = any(process.solo for process in supervisor.fleet.processes.values())
+    return not reading and (not supervisor.unread or bool(catalogue.failures))
 
 
 def enqueue(payload: str = '"x"', **changes: Any) -> Enqueue:

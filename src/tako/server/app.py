@@ -162,7 +162,7 @@ class AppServer:
         for session in list(self.sessions):
             self.sessions.drain_one(session)
             session.peer.flush()
-        self.supervisor.look({"default", *self.config.groups, *self.catalogue.groups()})
+        self.supervisor.renew()
 
     # --- the connections
 

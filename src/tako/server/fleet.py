@@ -54,8 +54,8 @@ class Fleet:
         self._boxes = app.data_dir / "workers"
         self._boxes.mkdir(mode=0o700, exist_ok=True)
 
-    async def start(self, group: str, *, solo: bool = False) -> Process:
-        """A new worker. Raises SpawnError."""
+    async def start(self, group: str, *, solo: bool = False, idle: float | None = None) -> Process:
+        """A new worker, which leaves ``idle`` s after its last run. Raises SpawnError."""
         app, token = self._app, new_id()
         config, seen = app.group(group), fingerprint(app.dir)
         worker_id = f"{{pid}}-{token}"  # the worker itself puts its id there
@@ -66,7 +66,7 @@ class Fleet:
             "concurrency": 1 if solo else config.concurrency,
             "worker_id": worker_id,
             "solo": solo,
-            "idle_timeout": _idle_timeout(config, solo),
+            "idle_timeout": _idle_timeout(config, solo) if idle is None else idle,
             "drain": float(app.defaults.drain),
             "blackbox": str(self._boxes / worker_id),
         }

@@ -88,6 +88,7 @@ class Supervisor:
         self._troubles: dict[str, _Trouble] = {}
         self._loaded: frozenset[str] | None = None  # by the last worker that registered
         self._seen: Fingerprint | None = None  # the code it was started with
+        self.unread = True  # it may have changed since
         self._expected: set[str] = set()  # workers of an earlier server
         self._patient_until = 0.0
         self._stopping = False
@@ -108,6 +109,11 @@ class Supervisor:
         self._dirty.update(groups)
         busy = any(not s.leaving for s in self._sessions if s.group in self._dirty)
         self._look_in(_SOON if busy and not at_once else 0.0)
+
+    def renew(self) -> None:
+        """The code was edited: the next workers load it, and one tells it now."""
+        self.unread = True
+        self.look({"default", *self._app.groups, *self._catalogue.groups()})
 
     def _look_in(self, delay: float) -> None:
         at = monotonic() + delay
@@ -135,8 +141,18 @@ class Supervisor:
                 return
             while self._dirty and not self._stopping:
                 await self._attend(self._dirty.pop())
+            if self.unread and not self._stopping:
+                await self._read_code()
         finally:
             self._attending = False
+
+    async def _read_code(self) -> None:
+        """Have the code told by a worker that goes at once: it may have schedules or faults."""
+        seen = fingerprint(self._app.dir)
+        if seen == self._seen:
+            self.unread = False
+        elif not self._is_coming(seen):
+            await self._start("default", 1, solo=True, idle=0.0)
 
     # --- what to do
 
@@ -209,13 +225,15 @@ class Supervisor:
             self._look_later(group, delay + _MARGIN)
         return False
 
-    async def _start(self, group: str, count: int, *, solo: bool = False) -> None:
+    async def _start(
+        self, group: str, count: int, *, solo: bool = False, idle: float | None = None
+    ) -> None:
         for _ in range(count):
             if self._stopping or not self._may_start(group):
                 return
             self._starting[group, solo] += 1
             try:
-                process = await self.fleet.start(group, solo=solo)
+                process = await self.fleet.start(group, solo=solo, idle=idle)
                 if process.worker_id in self._sessions.by_id:  # it was quicker than this task
                     self._is_ready(process)
                 elif self._is_stopping():  # meanwhile
@@ -299,9 +317,8 @@ class Supervisor:
         False: the code is as the last worker has seen it, or as it failed to start.
         """
         seen = fingerprint(self._app.dir)
-        processes = self.fleet.processes.values()
-        if self._starting.total() or any(p.seen == seen and not p.registered for p in processes):
-            return True  # one is on its way
+        if self._is_coming(seen):
+            return True
         trouble = self._troubles.get(group)
         failed = trouble is not None and trouble.seen == seen and trouble.not_before > monotonic()
         if self._stopping or seen == self._seen or failed:
@@ -309,6 +326,13 @@ class Supervisor:
         self._starting[group, False] += 1  # at once: the same batch may ask again
         self._tasks.start(self._discover(group))
         return True
+
+    def _is_coming(self, seen: Fingerprint) -> bool:
+        """Whether a worker is on its way that will tell this code."""
+        processes = self.fleet.processes.values()
+        return self._starting.total() > 0 or any(
+            p.seen == seen and not p.registered for p in processes
+        )
 
     async def _discover(self, group: str) -> None:
         self._starting[group, False] -= 1
