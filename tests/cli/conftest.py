@@ -14,7 +14,7 @@ WORKFLOWS = """
     from dataclasses import dataclass
     from typing import Any
 
-    from tako import Step, workflow
+    from tako import Cron, Step, workflow
 
 
     @dataclass
@@ -42,6 +42,10 @@ WORKFLOWS = """
         form = Amount if payload.pop("form", False) else None
         decision = await step.approval("ok", form=form, **payload)
         return (decision.outcome, decision.by, decision.channel, decision.value, decision.comment)
+
+
+    @workflow("weekly", schedule=Cron("30 4 * * MON", zone="Asia/Tokyo", payload={"of": 7}))
+    async def weekly(payload: dict[str, int], step: Step) -> None: ...
 
 
     @workflow("nap")

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -134,8 +136,33 @@ def test_workflows_shows_what_the_workers_know(left: AppFixture) -> None:
     assert "30 days" in row
     assert "workflows/all.py:" in row
     known = {w["name"]: w for w in tako_json(left, "workflows")["workflows"]}
-    assert sorted(known) == ["ask", "break", "decide", "greet", "later", "nap"]
+    assert sorted(known) == ["ask", "break", "decide", "greet", "later", "nap", "weekly"]
     assert known["greet"]["schema"] == {"type": "string"}
+    assert known["greet"]["schedule"] is None
+
+
+def test_workflows_shows_rule_zone_and_next_moment(left: AppFixture) -> None:
+    known = {w["name"]: w["schedule"] for w in tako_json(left, "workflows")["workflows"]}
+    schedule = known["weekly"]
+    upcoming = datetime.fromtimestamp(schedule["next_at"] / 1000, ZoneInfo("Asia/Tokyo"))
+    assert f"{upcoming:%a %H:%M:%S}" == "Mon 04:30:00"
+    assert schedule == {
+        "rule": "30 4 * * MON",
+        "zone": "Asia/Tokyo",
+        "payload": {"of": 7},
+        "next_at": schedule["next_at"],
+        "last_at": None,
+    }
+    out = tako(left, "workflows", TZ="Asia/Tokyo").stdout
+    (row,) = [line for line in out.splitlines() if line.startswith("weekly")]
+    assert f"30 4 * * MON Asia/Tokyo   {upcoming:%Y-%m-%d} 04:30:00 JST" in row
+
+
+def test_the_run_of_a_schedule_says_which_moment_it_is_for(served: AppFixture) -> None:
+    handle = api.enqueue_sync("weekly", {"of": 8}, run_id="weekly-20261122T193000Z")
+    handle.result_sync(timeout=60)
+    out = tako(served, "runs", "show", handle.id, TZ="Asia/Tokyo").stdout
+    assert "it is the run for 2026-11-23 04:30:00 JST" in out
 
 
 # --- which app, and its state

@@ -20,6 +20,7 @@ from tako.commands import (
     StepList,
     WorkflowList,
 )
+from tako.cron import moment_of_run
 from tako.durations import ago, clock, format_ms
 from tako.model import Approval, Run, RunError, RunState, StepKind, StepRecord, Waiter
 from tako.why import Scene, running_of, server_answers, tried, why
@@ -82,6 +83,9 @@ def _facts(run: Run, now: int) -> Iterator[tuple[str, str]]:
         moment = getattr(run, name)
         if moment is not None:
             yield name.removesuffix("_at"), f"{clock(moment)} ({ago(moment, now)})"
+    moment = moment_of_run(run.id, run.workflow)
+    if moment is not None:
+        yield "schedule", f"it is the run for {clock(moment)}"
     if run.finished_at is None and run.expires_at is not None:
         yield "times out", f"{clock(run.expires_at)} ({ago(run.expires_at, now)})"
     if run.group != "default":
