@@ -1,10 +1,11 @@
 """`/workflows`: what there is, how it fares, and a form that starts a run of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from markupsafe import Markup
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -30,7 +31,7 @@ from tako.web import charts, csrf, forms
 from tako.web.engine import config_of, engine_of
 from tako.web.pages.answering import once
 from tako.web.pages.framing import logged_in, page
-from tako.web.pages.rendering import path_of
+from tako.web.pages.rendering import path_of, short
 from tako.web.posted import read
 from tako.web.problems import Trouble
 from tako.web.who import Who
@@ -47,6 +48,48 @@ class Line(Struct, frozen=True):
     info: WorkflowInfo
     stat: WorkflowStat | None
     runs: list[Run]
+
+    @property
+    def metrics(self) -> list["Metric"]:
+        return [] if self.stat is None else _metrics(self.stat)
+
+
+class Metric(Struct, frozen=True):
+    """A figure, its chart, and what it is of."""
+
+    name: str
+    value: str
+    chart: Markup
+    hints: tuple[str, ...]
+
+
+def _metrics(stat: WorkflowStat) -> list[Metric]:
+    spans = [("Takes", stat.duration), ("Starts after", stat.delay)]
+    if stat.waits is not None:
+        spans.append(("Waits", stat.waits))
+    days = (f"{len(stat.per_day)} days",)
+    return [
+        Metric("Runs", f"{sum(stat.per_day):,}", charts.days(stat.per_day), days),
+        *(_span(name, values) for name, values in spans),
+        _failed(stat),
+    ]
+
+
+def _span(name: str, values: Sequence[int]) -> Metric:
+    if not values:
+        return Metric(name, "–", Markup(), ("not yet",))
+    p50, *rest = (short(ms) for ms in values)
+    hints = tuple(f"{p} {text}" for p, text in zip(("p90", "p99"), rest, strict=True))
+    said = f"{name}: {', '.join((f'p50 {p50}', *hints))}"
+    return Metric(name, p50, charts.percentiles(values, said), hints)
+
+
+def _failed(stat: WorkflowStat) -> Metric:
+    if not stat.sample:
+        return Metric("Failed", "–", Markup(), ("not yet",))
+    share = f"{100 * stat.failed / stat.sample:.1f} %"
+    of = f"{stat.failed:,} of the last {stat.sample:,}"
+    return Metric("Failed", share, charts.failures(stat.failures), (of,))
 
 
 def routes() -> list[BaseRoute]:
@@ -69,7 +112,7 @@ async def workflows(request: Request) -> Response:
             Line(info, by_name.get(info.name), await _last(request, info.name, DOTS))
             for info in known.workflows
         ]
-        return {"lines": lines, "broken": known.broken, "charts": charts}
+        return {"lines": lines, "broken": known.broken}
 
     return await page(request, who, "workflows.html", load=load, live="workflows", shared=True)
 
@@ -100,7 +143,6 @@ async def _show(
         form = None if info.schema is None else forms.form_of(info.schema)
         return {
             "line": Line(info, stats[0] if stats else None, recent),
-            "charts": charts,
             "broken": known.broken,
             "now": now_ms(),
             "form": form,
