@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import tako
 from tests.web.ledger import Ledger, ledger
 
-HOSTILE = 'x<script>"&?#/' + "é" * 180
+HOSTILE = 'x<script>"&?#/%41' + "é" * 180
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,12 @@ def test_an_id_of_200_characters_of_any_kind_is_a_link_that_works(book: Ledger) 
         found = ana.get(href)
         assert found.status_code == 200
         assert "It waits for go." in found.text
+        (region,) = re.findall(r'id="region" data-region hx-get="([^"]+)"', found.text)
+        assert "It waits for go." in ana.get(region, headers={"HX-Request": "true"}).text
+        ana.http.cookies.clear()
+        login = ana.get(href).headers["location"]
+        back = ana.submit(login, name="ana", next=parse_qs(urlsplit(login).query)["next"][0])
+        assert "It waits for go." in ana.get(back.headers["location"]).text
 
 
 def test_pages_go_through_all_runs_once(book: Ledger) -> None:

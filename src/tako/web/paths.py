@@ -1,5 +1,7 @@
 """Where we are: at the root of a host, or below a path of another application."""
 
+from urllib.parse import quote
+
 from starlette.types import Scope
 
 
@@ -12,6 +14,11 @@ def below(scope: Scope) -> str:
     """The path of a request as our own routes have it."""
     path, root = str(scope["path"]), root_of(scope)
     return path[len(root) :] if root and is_below(path, root) else path
+
+
+def address_of(scope: Scope) -> str:
+    """The path of a request as an address has it: `request.url.path` quotes only some of it."""
+    return quote(scope["path"])
 
 
 def is_below(path: str, root: str) -> bool:

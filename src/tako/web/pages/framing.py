@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from msgspec import Struct
@@ -13,6 +13,7 @@ from tako.model import Role
 from tako.web.engine import engine_of
 from tako.web.live import live_of, waiting_for
 from tako.web.pages.rendering import fragment, html, path_of, render
+from tako.web.paths import address_of
 from tako.web.who import NotLoggedIn, Who, may, require, who_of
 
 Load = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -120,7 +121,7 @@ def _is_below(request: Request, *urls: str) -> bool:
 
 
 def _address(request: Request) -> str:
-    return quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+    return address_of(request.scope) + (f"?{request.url.query}" if request.url.query else "")
 
 
 def region(url: str) -> Markup:

@@ -11,7 +11,7 @@ from tako.errors import TakoError
 from tako.web.pages import wording
 from tako.web.pages.framing import frame
 from tako.web.pages.rendering import path_of, render
-from tako.web.paths import below
+from tako.web.paths import address_of, below
 from tako.web.problems import Problem
 from tako.web.who import Who, who_of
 
@@ -68,7 +68,7 @@ def _ways(request: Request, problem: Problem, places: list[str]) -> list[tuple[s
 
 def _to_login(request: Request) -> str:
     """With the way back: to the page, or that of the form."""
-    path = request.url.path
+    path = address_of(request.scope)
     if request.method not in ("GET", "HEAD"):
         path = path.rpartition("/")[0] or "/"
     elif request.url.query:

@@ -11,10 +11,11 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from tako.web.forms import label_of
 from tako.ids import new_id
 from tako.web import csrf
+from tako.web.forms import label_of
 from tako.web.jsonview import view
+from tako.web.paths import address_of
 from tako.web.times import rfc3339
 
 _SIGNS = {
@@ -55,7 +56,7 @@ def html(request: Request, name: str, **context: Any) -> str:
     given = {
         "app": request.app.state.config.name,
         "leaves": request.app.state.web.auth not in ("proxy", "mounted"),  # else others log out
-        "path": request.url.path,
+        "path": address_of(request.scope),
         "url": lambda path: path_of(request, path),
         "static": lambda file: path_of(request, f"/static/{file}?v={_version(file)}"),
         "layout": "base.html",
