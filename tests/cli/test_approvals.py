@@ -63,7 +63,8 @@ def test_show_has_all_that_one_needs_to_answer(asked: AppFixture) -> None:
         "open: 1 answered, 2 must agree",
         "She **paid** twice.",
         "it is true",
-        f"Answer with: tako approvals approve {seen['id']} --as NAME --value '<JSON>'  (or reject)",
+        "cents   whole number   required",
+        f"Answer with: tako approvals approve {seen['id']} --as NAME --value '{{\"cents\": 1}}'",
     ):
         assert text in said, said
 
@@ -134,7 +135,7 @@ def test_a_form_is_filled_in_with_json_a_file_or_stdin(served: AppFixture) -> No
 
 def test_an_option_of_its_own_is_answered_by_name(served: AppFixture) -> None:
     handle, id_ = ask(options=["ship", "hold"])
-    assert f"tako approvals answer {id_} ship|hold --as NAME" in out(served, "show", id_)
+    assert f"tako approvals answer {id_} ship --as NAME  (or hold)" in out(served, "show", id_)
     code, error = refused(served, "approve", id_)
     assert (code, "not one of ship, hold" in error) == (2, True)
     out(served, "answer", id_, "hold")

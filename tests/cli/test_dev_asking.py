@@ -84,7 +84,7 @@ def test_a_request_is_shown_with_the_command_that_answers_it(dev: ServerProcess)
     (approval,) = approvals.list_sync()
     assert said(dev) == [
         f"Refund 5 €? (asked of ana by run {handle.id} of refund, in 6 days 23 h)",
-        f"  tako approvals approve {approval.id} --as ana  (or reject)",
+        f"  tako approvals approve {approval.id} --as ana  (or reject, half)",
         f"  or type here: approve {end} | reject {end} | half {end}  (as ana)",
     ]
 

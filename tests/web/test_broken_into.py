@@ -10,10 +10,10 @@ import pytest
 from tako.commands import Decide, ListApprovals
 from tako.config import load_app
 from tako.errors import ProtocolError
+from tako.forms import form_of, parse
 from tako.model import Actor
 from tako.people import Directory, fold, is_name
 from tako.schema import find_problem
-from tako.web.forms import form_of, parse
 from tako.wire import Link
 from tests.web.site import Site, problem, site
 from tests.web.test_security import raw

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
+from tako.forms import Field, errors_at, form_of, leaves, parse, texts
 from tako.schema import find_problem, json_schema
-from tako.web.forms import Field, errors_at, form_of, leaves, parse, texts
 from tako.web.pages.rendering import template
 
 

@@ -115,6 +115,7 @@ def show(approval_id: ApprovalId, as_json: Json = False) -> None:
 
 
 def _print(approval: "Approval") -> None:
+    from tako.cli.forms import print_fields
     from tako.cli.output import print_table, short
     from tako.cli.wording import command
     from tako.clock import now_ms
@@ -134,12 +135,14 @@ def _print(approval: "Approval") -> None:
             for a in approval.answers
         ]
         print_table(columns, rows, empty="")
+    if approval.question.schema is not None:
+        print()
+        print_fields(approval.question.schema)
     if approval.state == "open":
         print(f"\nAnswer with: {command(approval)}")
 
 
 def _facts(approval: "Approval", now: int) -> Iterator[tuple[str, str]]:
-    from tako.cli.output import short
     from tako.cli.wording import at_deadline, names, progress
     from tako.durations import ago, clock
 
@@ -156,8 +159,6 @@ def _facts(approval: "Approval", now: int) -> Iterator[tuple[str, str]]:
         when = f"{clock(approval.deadline)} ({ago(approval.deadline, now)})"
         yield "until", f"{when}: {at_deadline(question)}"
     yield "answers", ", ".join(question.options) + ("; one rejection decides" * question.veto)
-    if question.schema is not None:
-        yield "form", short(question.schema, 400)
 
 
 def approval_json(approval: "Approval") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import shlex
 
+from tako.cli.forms import example
 from tako.durations import ago, clock
 from tako.model import Approval, ApprovalState, Question
 from tako.people import GROUP
@@ -63,9 +64,9 @@ def command(approval: Approval, person: str = "NAME") -> str:
     verb = first if first in ("approve", "reject") else "answer"
     words = ["tako", "approvals", verb, shlex.quote(approval.id)]
     if verb == "answer":
-        words.append("|".join(question.options))
+        words.append(shlex.quote(first))
     words += ["--as", person if person == "NAME" else shlex.quote(person)]
     if question.schema is not None:
-        words.append("--value '<JSON>'")
-    also = "  (or reject)" if verb != VETO and verb != "answer" and VETO in question.options else ""
-    return " ".join(words) + also
+        words.append(f"--value {example(question.schema)}")
+    others = [option for option in question.options if option != first]
+    return " ".join(words) + (f"  (or {', '.join(others)})" if others else "")

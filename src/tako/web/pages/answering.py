@@ -13,6 +13,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from tako import forms
 from tako.clock import now_ms
 from tako.commands import ApprovalReply, Decide, Decided, GetApproval
 from tako.errors import (
@@ -30,7 +31,7 @@ from tako.markdown import to_html
 from tako.model import Actor, Approval
 from tako.schema import find_problem
 from tako.voting import VETO
-from tako.web import csrf, forms
+from tako.web import csrf
 from tako.web.engine import engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording

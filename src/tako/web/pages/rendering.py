@@ -11,9 +11,9 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from tako.forms import label_of
 from tako.ids import new_id
 from tako.web import csrf
-from tako.web.forms import label_of
 from tako.web.jsonview import view
 from tako.web.paths import address_of
 from tako.web.times import rfc3339

@@ -11,12 +11,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tako import forms
 from tako.durations import format_ms
+from tako.forms import Field, leaves
 from tako.model import Actor, Answer, Approval, ApprovalState, AuditRow
 from tako.people import GROUP, Directory
 from tako.voting import ANYONE, VETO, answer_of, why_not
-from tako.web import forms
-from tako.web.forms import Field, leaves
 
 DOORS = {
     "page": "on these pages",

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from tako import forms
 from tako.checks import LONGEST_KEY, LONGEST_TAG, MOST_TAGS
 from tako.clock import now_ms
 from tako.commands import (
@@ -27,7 +28,7 @@ from tako.durations import to_ms
 from tako.errors import PayloadRefused, TakoError, Unavailable
 from tako.model import BrokenModule, Role, Run, WorkflowInfo, WorkflowStat
 from tako.schema import find_problem
-from tako.web import charts, csrf, forms
+from tako.web import charts, csrf
 from tako.web.engine import config_of, engine_of
 from tako.web.pages.answering import once
 from tako.web.pages.framing import logged_in, page

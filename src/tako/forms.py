@@ -61,6 +61,10 @@ class Field(Struct, frozen=True):
         return self.name.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
 
     @property
+    def has_default(self) -> bool:
+        return self.default is not _ABSENT
+
+    @property
     def optional(self) -> bool:
         """Whether it may stay blank."""
         return self.nullable or not self.required
@@ -221,7 +225,9 @@ def _leaf(node: dict[str, Any], items: dict[str, Any]) -> dict[str, Any]:
         return _choice(node["enum"])
     if kind == "boolean":
         return {"kind": "check"}
-    if kind in ("integer", "number"):
+    if kind == "integer":
+        return {"kind": kind, "limits": _limits(_within(node), _RANGES)}
+    if kind == "number":
         return {"kind": kind, "limits": _limits(node, _RANGES)}
     if kind == "array" and items.get("type") in _SCALARS and "prefixItems" not in node:
         return {"kind": "lines", "item": items["type"]}
@@ -247,6 +253,13 @@ def _text_kind(node: dict[str, Any]) -> str:
     kinds = {"date": "date", "date-time": "moment", "textarea": "long"}
     kind = kinds.get(node.get("format", ""), "text")
     return "long" if kind == "text" and node.get("maxLength", 0) > LONG else kind
+
+
+def _within(node: dict[str, Any]) -> dict[str, Any]:
+    """The bounds of a whole number, all of them as numbers that may be taken."""
+    bounds = {"minimum": ("exclusiveMinimum", 1), "maximum": ("exclusiveMaximum", -1)}
+    given = {key: node[other] + n for key, (other, n) in bounds.items() if other in node}
+    return given | {key: node[key] for key in bounds if key in node}
 
 
 _RANGES = {"minimum": "min", "maximum": "max"}
@@ -351,9 +364,7 @@ def _read(field: Field, text: str, errors: dict[str, str]) -> Any:
             sent = (v for (c, _), v in zip(field.choices, field.values, strict=True) if c == text)
             return next(sent, text)
         case "moment":
-            return (
-                f"{text}{'' if text.count(':') > 1 else ':00'}Z" if _LOCAL.fullmatch(text) else text
-            )
+            return _moment(text)
         case "lines":
             return [_item(field.item, line) for line in text.split("\n") if line]
         case "json":
