@@ -8,6 +8,7 @@ import logging
 import re
 import unicodedata
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -74,6 +75,23 @@ class Directory:
         """As "group:<name>": those of the file, and ``more`` that an identity provider names."""
         groups = (*self.person(name).groups, *more)
         return frozenset(fold(g if g.startswith(GROUP) else GROUP + g) for g in groups)
+
+    def knows(self, name: str) -> bool:
+        """Whether the file or a role names this person; of an app without either nobody is."""
+        return self.canonical(name) in self._named() or not (self.people or self._roles)
+
+    def nearest(self, name: str) -> list[str]:
+        """Whom somebody may have meant who wrote ``name``, the nearest first."""
+        ids = {known: self.canonical(known) for known in (*self._ids, *self._named())}
+        close = get_close_matches(fold(name), ids, 3)
+        return list(dict.fromkeys(ids[known] for known in close))
+
+    def _named(self) -> set[str]:
+        """The ids of all persons that are written down anywhere."""
+        roles = self._roles
+        given = [] if roles is None else [*roles.viewer, *roles.approver, *roles.operator]
+        persons = {self.canonical(n) for n in given if n != "*" and not n.startswith(GROUP)}
+        return persons | set(self.people)
 
     def members(self, group: str) -> tuple[str, ...]:
         """The ids of all in "group:<name>" that the file knows, sorted."""

@@ -46,6 +46,16 @@ def test_who_has_no_role_is_said_and_so_is_what_helps(app: AppFixture) -> None:
     assert "ben has no role yet, so the token can do nothing: see [roles]" in done.stderr
 
 
+def test_somebody_whom_nobody_knows_gets_one_and_it_is_said_who_may_be_meant(
+    app: AppFixture,
+) -> None:
+    done = tako(app, *create("--person", "anna", "--scope", "viewer"))
+    assert done.returncode == 0 and done.stdout.startswith("tako_")
+    assert "nobody here is called anna" in done.stderr
+    assert "did you mean ana?" in done.stderr
+    assert "nobody here" not in tako(app, *create("--person", "al", "--scope", "viewer")).stderr
+
+
 def test_tokens_are_listed_newest_first_and_by_person_and_gone_when_revoked(
     app: AppFixture,
 ) -> None:
@@ -92,6 +102,8 @@ def test_in_the_mode_users_only_who_is_in_the_file_can_have_one(app: AppFixture)
         done = tako(app, *create("--person", "dora", "--scope", "viewer"))
         assert done.returncode == 2
         assert "there is no dora in" in done.stderr
+        typo = tako(app, *create("--person", "benn", "--scope", "viewer"))
+        assert typo.returncode == 2 and "did you mean ben?" in typo.stderr
     finally:
         (app.dir / "tako.toml").write_text(toml)
 

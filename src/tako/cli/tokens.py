@@ -81,8 +81,14 @@ def _known(person: str) -> str:
     app = app_of()
     directory = load_directory(app)
     key = directory.canonical(person)
-    if app.web is not None and app.web.auth == "users" and key not in directory.people:
-        raise UsageError(f"there is no {person} in {app.people}: `tako people add` adds them")
+    if not directory.knows(key):
+        near = directory.nearest(key)
+        meant = f"; did you mean {' or '.join(near)}?" if near else ""
+        if app.web is not None and app.web.auth == "users":
+            adds = "`tako people add` adds them"
+            raise UsageError(f"there is no {person} in {app.people}{meant or ':'} {adds}")
+        said = f"tako: nobody here is called {key}: neither the people file nor [roles] knows them"
+        typer.echo(said + meant, err=True)
     if directory.role_of(key) is None:
         said = f"tako: {key} has no role yet, so the token can do nothing: see [roles] in tako.toml"
         typer.echo(said, err=True)
