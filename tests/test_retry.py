@@ -55,7 +55,7 @@ def test_no_delay_is_negative_or_over_the_maximum_after_any_number_of_failures(
     assert 0 <= backoff.delay(failures, lambda: rolled) <= backoff.maximum
 
 
-@pytest.mark.parametrize("value", [5, 5.0, timedelta(seconds=5)])
+@pytest.mark.parametrize("value", [5, 5.0, timedelta(seconds=5), "5s"])
 @pytest.mark.parametrize("failures", [1, 2, 10**400])
 def test_a_number_or_a_timedelta_is_a_constant_delay(value: Any, failures: int) -> None:
     assert to_backoff(value).delay(failures, lambda: 1.0) == 5
@@ -72,15 +72,15 @@ def test_none_is_the_default_and_a_backoff_is_itself() -> None:
     assert to_backoff(own) is own
 
 
-@pytest.mark.parametrize("value", ["5s", True, [1], b"", Backoff])
+@pytest.mark.parametrize("value", [True, [1], b"", Backoff])
 def test_what_is_no_delay_is_a_type_error(value: Any) -> None:
-    with pytest.raises(TypeError, match="backoff must be a number of seconds, a timedelta or"):
+    with pytest.raises(TypeError, match=r"backoff is .*, which is no duration"):
         to_backoff(value)
 
 
 @pytest.mark.parametrize("value", [-1, -0.1, math.nan, math.inf, timedelta(seconds=-1)])
 def test_a_delay_that_is_negative_or_not_finite_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match="backoff must be finite and not negative, not "):
+    with pytest.raises(ValueError, match=r"backoff must (be a finite duration|not be negative)"):
         to_backoff(value)
 
 

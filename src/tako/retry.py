@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
+from tako.durations import seconds
+
 
 class Backoff(msgspec.Struct, frozen=True):
     """Delays that grow: ``first`` seconds, each time ``factor`` times longer, up to ``maximum``.
@@ -55,29 +57,24 @@ class Backoff(msgspec.Struct, frozen=True):
             return self.maximum
 
 
-def to_backoff(value: Backoff | timedelta | float | None) -> Backoff:
-    """What a ``backoff=`` option means: a number of seconds or a timedelta is a constant delay
-    without jitter, None is the default.
+def to_backoff(value: Backoff | timedelta | float | str | None) -> Backoff:
+    """What a ``backoff=`` option means: a duration as everywhere (seconds, a timedelta, "3s") is a
+    constant delay without jitter, None is the default.
 
     Raises:
-        TypeError: ``value`` is none of these; a bool and a text are not.
-        ValueError: the delay is negative or not finite.
+        TypeError: ``value`` is none of these; a bool is not.
+        ValueError: the delay is negative, not finite, over 100 years, or no known text.
     """
     if value is None:
         return Backoff()
     if isinstance(value, Backoff):
         return value
-    delay = value.total_seconds() if isinstance(value, timedelta) else value
-    _check("backoff", delay)
+    delay = seconds(value, what="backoff")
     return Backoff(first=delay, factor=1.0, maximum=delay, jitter=0.0)
 
 
 def _check(what: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(
-            f"{what} must be a number of seconds, a timedelta or a Backoff, not {value!r}"
-            if what == "backoff"
-            else f"{what} must be a number, not {value!r}"
-        )
+        raise TypeError(f"{what} must be a number, not {value!r}")
     if not 0 <= value < math.inf:
         raise ValueError(f"{what} must be finite and not negative, not {value!r}")

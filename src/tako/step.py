@@ -31,7 +31,7 @@ D = TypeVar("D")
 Ts = TypeVarTuple("Ts")
 
 Duration = timedelta | float | str
-Delay = Backoff | timedelta | float | None
+Delay = Backoff | Duration | None
 Decided = Literal["reject", "approve", "raise"]
 
 

@@ -41,7 +41,7 @@ class Workflow(Generic[In, Out]):
         handler: Callable[[In, Any], Any],
         *,
         retries: int = DEFAULT_RETRIES,
-        backoff: Backoff | timedelta | float | None = None,
+        backoff: Backoff | timedelta | float | str | None = None,
         timeout: timedelta | float | str | None = None,
         group: str = "default",
         concurrency: int | None = None,
@@ -168,7 +168,7 @@ def workflow(
     name: str,
     *,
     retries: int = DEFAULT_RETRIES,
-    backoff: Backoff | timedelta | float | None = None,
+    backoff: Backoff | timedelta | float | str | None = None,
     timeout: timedelta | float | str | None = None,
     group: str = "default",
     concurrency: int | None = None,
@@ -179,7 +179,7 @@ def workflow(
     Args:
         name: what runs refer to, for as long as there are runs: 1 to 200 characters.
         retries: how often a failed attempt is tried again.
-        backoff: the delay before that; a number of seconds or a timedelta is a constant one.
+        backoff: the delay before that; a duration is a constant one.
         timeout: how long a run may take from its enqueue (or ``run_at``) to its end, waits
             included; after it, it ends cancelled.
         group: the worker group that executes it.
