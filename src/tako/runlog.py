@@ -42,6 +42,12 @@ class RunLog(logging.LoggerAdapter[logging.Logger]):
         super().__init__(logging.getLogger(f"tako.run.{run.workflow}"), {"run_id": run.id})
         self._lines = _Lines(pass_)
 
+    if not TYPE_CHECKING:  # a type checker says it by itself
+
+        def __call__(self, *args: object, **kwargs: object) -> None:
+            """Raises TypeError: it is a logger, as in other engines it may be a function."""
+            raise TypeError("step.log is a logger, not a function: write step.log.info(...)")
+
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, Any]:
         extra = dict(self.extra or {})
         kwargs["extra"] = {**extra, **(kwargs.get("extra") or {})}

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 import tako
 from tako.commands import ListLogs, LogPage
 from tako.config import load_app
@@ -45,6 +47,10 @@ FILES = {
             step.log.info("%d is no number", "this")
             raise RuntimeError
 
+        @workflow("calls", retries=0, backoff="1s")
+        async def calls(payload: str, step: Step) -> None:
+            step.log("as a function")
+
         @workflow("long")
         async def long(payload: dict[str, Any], step: Step) -> None:
             for number in range(payload["lines"]):
@@ -67,6 +73,11 @@ async def logged(scene: Scene, run_id: str) -> list[LogLine]:
 
 async def said(scene: Scene, run_id: str) -> list[tuple[str, str]]:
     return [(line.level, line.message) for line in await logged(scene, run_id)]
+
+
+async def test_who_calls_it_as_a_function_is_told_what_to_write(scene: Scene) -> None:
+    with pytest.raises(RunFailed, match=r"TypeError: .*write step\.log\.info\(\.\.\.\)"):
+        await (await tako.enqueue("calls", "x")).result(timeout=30)
 
 
 async def test_lines_from_info_on_are_kept_over_a_wait(scene: Scene, key: str) -> None:
