@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 from uuid import UUID
 
 import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 from pydantic import BaseModel, Field
 
 from tako.codec import UNTYPED, encode, json_schema, validate_schema
@@ -196,3 +197,11 @@ def test_object_inside_a_type_takes_any_plain_value(type_: Any) -> None:
     value = {"a": [1, None]} if type_ == dict[str, object] else ["a", {"b": 1.5}, None]
     assert validate_schema(json.dumps(value), schema) is None
     assert validate_schema('"neither"', schema) is not None
+
+
+@pytest.mark.parametrize(
+    ("bound", "says"),
+    [(Meta(gt=0), "0 is not more than 0"), (Meta(lt=0), "0 is not less than 0")],
+)
+def test_a_bound_that_is_not_taken_itself_is_told_as_people_say_it(bound: Meta, says: str) -> None:
+    assert (validate_schema("0", json_schema(Annotated[int, bound]) or "") or "").endswith(says)

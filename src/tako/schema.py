@@ -187,10 +187,16 @@ def _refuse_reference(uri: str) -> Any:
     raise ValueError(f"{uri} is elsewhere, and nothing is fetched")
 
 
+# jsonschema-rs says "0 is less than or equal to the minimum of 0".
+_BEYOND = {"exclusiveMinimum": "is not more than", "exclusiveMaximum": "is not less than"}
+
+
 def _problem(error: Any) -> tuple[str, str]:
     error = _innermost(error)
     path = "".join(f".{p}" if isinstance(p, str) else f"[{p}]" for p in error.instance_path)
     message = error.message
+    if words := _BEYOND.get(error.kind.name):
+        message = f"{message.partition(' ')[0]} {words} {error.kind.limit}"
     if len(message) > _LONGEST:
         message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
     return path.removeprefix("."), message
