@@ -165,6 +165,24 @@ def test_a_cancel_whose_reply_was_lost_does_not_end_the_run_again_after_a_rerun(
     assert api.get(f"/api/runs/{run_id}").json()["state"] != "cancelled"
 
 
+@pytest.mark.parametrize("do", ["cancel", "rerun"])
+def test_many_runs_whose_reply_was_lost_are_done_and_not_left_when_it_is_asked_again(
+    api: httpx.Client, here: Site, do: str
+) -> None:
+    runs = [enqueue(api, "wait", f"lost:{do}") for _ in range(2)]
+    other = ended(api, enqueue(api, "typed", {"amount": 1}))["id"]
+    if do == "rerun":
+        api.post("/api/runs/bulk", json={"do": "cancel", "runs": runs})
+    body = {"do": do, "runs": [*runs, other]}
+    path, key = "/api/runs/bulk", {"Idempotency-Key": f"lost-{do}"}
+    first = api.post(path, json=body, headers=key).json()
+    assert first["done"] == 2
+    assert [run["outcome"] for run in first["runs"]] == ["done", "done", "left"]
+    lose(here, path, f"lost-{do}")
+    again = api.post(path, json=body, headers=key).json()
+    assert [run["outcome"] for run in again["runs"]] == ["done", "done", "left"]
+
+
 def test_links_revoked_by_a_request_whose_reply_was_lost_are_those_of_then(
     api: httpx.Client, here: Site
 ) -> None:

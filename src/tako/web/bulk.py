@@ -65,29 +65,31 @@ async def carry_out(
 ) -> list[Done]:
     """Each run by a command of its own. Once the engine does not answer, no more are sent.
 
-    Runs that it `can` do nothing to are left. ``once``: the id of the request, which stays the
-    same when it is sent again.
+    ``once``: the id of the request, which stays the same when it is sent again. So runs that it
+    `can` do nothing to are sent too: it may have been this request that has done it before.
     """
 
     def command(run: Run) -> Command:
         of_run = same_id(once, run.id)
         return Cancel(run.id, reason, of_run) if do == "cancel" else Rerun(run.id, None, of_run)
 
-    able = [run for run in runs if can(do, run)]
     done: list[Done] = []
-    for at in range(0, len(able), _AT_ONCE):
-        part = able[at : at + _AT_ONCE]
+    for at in range(0, len(runs), _AT_ONCE):
+        part = runs[at : at + _AT_ONCE]
         if any(one.outcome == "unknown" for one in done):
             done += [Done(run.id, "unknown", run.state, "it was not sent") for run in part]
         else:
-            done += await asyncio.gather(*[_do(engine, run, command(run)) for run in part])
-    return done + [Done(run.id, "left", run.state) for run in runs if not can(do, run)]
+            found = [_do(engine, run, command(run), able=can(do, run)) for run in part]
+            done += await asyncio.gather(*found)
+    return done
 
 
-async def _do(engine: Engine, run: Run, command: Command) -> Done:
+async def _do(engine: Engine, run: Run, command: Command, *, able: bool) -> Done:
     try:
         reply = await engine.ask(command, Changed)
     except Refused as refusal:
+        if not able:
+            return Done(run.id, "left", run.state)
         return Done(run.id, "refused", run.state, str(refusal))
     except (StorageError, Unavailable) as error:
         return Done(run.id, "unknown", run.state, str(error))
