@@ -245,6 +245,13 @@ def test_an_address_that_is_no_text_is_a_bad_request(here: Site, path: str) -> N
     assert said.startswith(b"HTTP/1.1 400") and b"tako:bad_request" in said
 
 
+@pytest.mark.parametrize("target", [b"OPTIONS *", b"GET *", b"CONNECT tako.test:1", b"GET nothing"])
+def test_an_address_without_a_path_is_that_of_nothing(here: Site, target: bytes) -> None:
+    headers = b"Host: tako.test\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+    said = raw(here, target + b" HTTP/1.1\r\n" + headers)
+    assert said.startswith(b"HTTP/1.1 404") and b"There is nothing here" in said
+
+
 # --- problems
 
 

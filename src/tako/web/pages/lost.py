@@ -53,7 +53,7 @@ async def _framed(request: Request, problem: Problem) -> dict[str, Any]:
 
 def _ways(request: Request, problem: Problem, places: list[str]) -> list[tuple[str, str]]:
     """Addresses and names of where one may go from here, the best first."""
-    top = "/" + below(request.scope).split("/")[1]
+    top = "/" + below(request.scope).removeprefix("/").partition("/")[0]  # "*" has no slash
     place, run = path_of(request, top), request.path_params.get("id", "")
     if top not in _PLACES or place not in places:
         return [(path_of(request, "/inbox"), "To the inbox")]
