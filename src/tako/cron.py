@@ -75,8 +75,11 @@ def due(rule: str, zone: str, first: int, now: int) -> tuple[int, int | None]:
 
 
 def in_words(rule: str) -> str:
-    """What a rule that was checked means, for people: "At 03:00 on Monday through Friday"."""
-    said = CronSim(rule, moment_of(_SOME_TIME)).explain()
+    """What a rule means, such as "At 03:00 on Monday through Friday"; "" if it is not known."""
+    try:
+        said = CronSim(rule, moment_of(_SOME_TIME)).explain()
+    except CronSimError:  # of a worker with another version of cronsim
+        return ""
     return _TH.sub(lambda m: m[1] + {"1": "st", "2": "nd", "3": "rd"}[m[1][-1]], said)
 
 

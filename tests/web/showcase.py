@@ -31,7 +31,7 @@ WORKFLOWS = """
     from typing import Annotated, Literal
 
     from msgspec import Meta
-    from tako import Step, workflow
+    from tako import Cron, Step, workflow
 
 
     @dataclass
@@ -115,7 +115,10 @@ WORKFLOWS = """
         return sum(payload.values())
 
 
-    @workflow("nightly-report", retries=0)
+    rule = Cron("0 3 1 * *", zone="Europe/Zurich", payload=30)
+
+
+    @workflow("nightly-report", retries=0, schedule=rule)
     async def nightly_report(payload: int, step: Step) -> int:
         await step.run("open the books", take, 0.1)
         await step.run("fetch rates", flaky, "rates", retries=2, backoff=0.3)

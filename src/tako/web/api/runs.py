@@ -31,8 +31,9 @@ from tako.commands import (
     WaitList,
     WorkflowList,
 )
+from tako.cron import in_words, moment_of_run
 from tako.durations import moment_ms
-from tako.model import Event, Role, Run, StepRecord, Waiter, WorkflowInfo
+from tako.model import Event, Role, Run, Schedule, StepRecord, Waiter, WorkflowInfo
 from tako.web.api.calls import Call, Nothing, Route
 from tako.web.api.shapes import (
     Ask,
@@ -136,7 +137,8 @@ class WaitQuery(Ask, frozen=True):
 
 
 class RunHead(Struct, frozen=True):
-    """A run without what may be large. ``error`` has no traceback."""
+    """A run without what may be large. ``error`` has no traceback. ``scheduled_for``: it is the run
+    of its workflow's schedule for this moment."""
 
     id: str
     workflow: str
@@ -155,6 +157,7 @@ class RunHead(Struct, frozen=True):
     reason: str | None
     worker_id: str | None
     tags: tuple[str, ...]
+    scheduled_for: Time | None
 
 
 class RunOut(RunHead, frozen=True):
@@ -266,6 +269,19 @@ class WaitPage(Struct, frozen=True):
     events: list[EventOut]
 
 
+class ScheduleOut(Struct, frozen=True):
+    """A cron rule in the time zone ``zone``, and in words. ``payload`` null: a run is given its
+    moment. ``next_at`` null: the server does not know the rule or the zone, its log says why.
+    """
+
+    rule: str
+    zone: str
+    words: str
+    payload: Any
+    next_at: Time | None
+    last_at: Time | None
+
+
 class WorkflowOut(Struct, frozen=True):
     """``timeout`` in seconds; ``payload`` is a JSON Schema."""
 
@@ -275,6 +291,7 @@ class WorkflowOut(Struct, frozen=True):
     concurrency: int | None
     timeout: float | None
     payload: Any
+    schedule: ScheduleOut | None
 
 
 class BrokenOut(Struct, frozen=True):
@@ -381,6 +398,7 @@ def _head(run: Run) -> dict[str, Any]:
         "reason": run.reason,
         "worker_id": run.worker_id,
         "tags": run.tags,
+        "scheduled_for": maybe_time(moment_of_run(run.id, run.workflow)),
     }
 
 
@@ -418,7 +436,20 @@ def event_out(e: Event) -> EventOut:
 
 def _workflow(w: WorkflowInfo) -> WorkflowOut:
     timeout = None if w.timeout is None else w.timeout / 1000
-    return WorkflowOut(w.name, w.group, w.source, w.concurrency, timeout, maybe_json(w.schema))
+    schedule = None if w.schedule is None else _schedule(w.schedule)
+    schema = maybe_json(w.schema)
+    return WorkflowOut(w.name, w.group, w.source, w.concurrency, timeout, schema, schedule)
+
+
+def _schedule(s: Schedule) -> ScheduleOut:
+    return ScheduleOut(
+        rule=s.rule,
+        zone=s.zone,
+        words=in_words(s.rule),
+        payload=maybe_json(s.payload),
+        next_at=maybe_time(s.next_at),
+        last_at=maybe_time(s.last_at),
+    )
 
 
 _ONE = "/api/runs/{id}"

@@ -117,11 +117,12 @@ class MailboxOut(Struct, frozen=True):
 
 
 class DueOut(Struct, frozen=True):
-    """``kind``: run, sleep, wait_for, approval, timeout, reminder or escalation."""
+    """``kind``: run, sleep, wait_for, approval, timeout, reminder, escalation or schedule: of this
+    there is no run yet, and ``name`` is its workflow."""
 
     at: Time
     kind: str
-    run_id: str
+    run_id: str | None
     name: str
 
 
@@ -247,7 +248,7 @@ async def mailbox(call: Call, q: MailQuery) -> MailboxOut:
 
 async def due(call: Call, q: DueQuery) -> DuePage:
     found = await call.read(ListDue(q.limit, due_cursor(q.cursor)), DueList)
-    things = [DueOut(time(t.at), t.kind, t.run_id, t.name) for t in found.things]
+    things = [DueOut(time(t.at), t.kind, t.run_id or None, t.name) for t in found.things]
     return DuePage(things, due_text(found.next))
 
 

@@ -27,6 +27,7 @@ from tako.commands import (
     Story,
     WorkflowList,
 )
+from tako.cron import moment_of_run
 from tako.model import Approval, Pass, Role, Run, RunError, RunState, StepKind
 from tako.people import Directory
 from tako.web.engine import Engine, config_of, engine_of, people_of
@@ -89,6 +90,7 @@ async def _loaded(request: Request) -> dict[str, Any]:
     pictures = [layout(story, now, place, number, sheet) for sheet in (WIDE, NARROW)]
     return {
         "run": run,
+        "scheduled_for": moment_of_run(run.id, run.workflow),
         "error": None if run.error is None else msgspec.json.decode(run.error, type=RunError),
         "steps": story.steps[rows : rows + ROWS],
         "waiters": story.waiters[:ROWS],

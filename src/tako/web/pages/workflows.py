@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tako import forms
+from tako import cron, forms
 from tako.checks import LONGEST_KEY, LONGEST_TAG, MOST_TAGS
 from tako.clock import now_ms
 from tako.commands import (
@@ -113,7 +113,7 @@ async def workflows(request: Request) -> Response:
             Line(info, by_name.get(info.name), await _last(request, info.name, DOTS))
             for info in known.workflows
         ]
-        return {"lines": lines, "broken": known.broken}
+        return {"lines": lines, "broken": known.broken, "cron": cron}
 
     return await page(request, who, "workflows.html", load=load, live="workflows", shared=True)
 
@@ -145,6 +145,7 @@ async def _show(
         return {
             "line": Line(info, stats[0] if stats else None, recent),
             "broken": known.broken,
+            "cron": cron,
             "now": now_ms(),
             "form": form,
             "data": (forms.texts(form) if form else {}) if data is None else data,
