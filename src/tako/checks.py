@@ -9,6 +9,11 @@ from collections.abc import Sequence
 LONGEST_ID, LONGEST_EVENT, LONGEST_KEY, LONGEST_REASON = 200, 500, 500, 10_000  # characters
 LONGEST_TAG, MOST_TAGS = 100, 20
 LOG_LINES, LOG_BYTES = 1_000, 256 * 1024  # what is kept of what a run logs
+# What our addresses have behind the id of a run.
+RUN_PARTS = (
+    *("act", "cancel", "logs", "passes", "rerun", "step", "steps"),
+    *("error.json", "payload.json", "result.json"),
+)
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NOT_UNICODE = re.compile(r"[\ud800-\udfff]")
 
@@ -23,6 +28,18 @@ def check_text(
     if refused.search(value):
         raise ValueError(f"{what} must have no control characters or surrogates: {value!r}")
     return value
+
+
+def unreachable(run_id: str) -> str:
+    """Why no address leads to a run with this id; "" if one does."""
+    *before, last = run_id.split("/")
+    if not before and last == "bulk":
+        return "it is the name of a page"
+    if before and last in RUN_PARTS:
+        return f"its end, /{last}, is what addresses have behind an id"
+    if {".", ".."} & {*before, last}:
+        return "a part of it is . or .., which browsers take out of addresses"
+    return ""
 
 
 def check_whole(value: int, what: str, low: int, high: int) -> int:

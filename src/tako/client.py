@@ -39,8 +39,9 @@ class Options(TypedDict, total=False):
 
     ``run_at`` (with a timezone) or ``delay`` (not both): not before. ``retries``: attempts after
     the first. ``unique_key``: while a run of this workflow with it is unfinished, there is no
-    second. ``run_id``: 1 to 200 characters, for ever. ``priority``: higher goes first. ``tags``: up
-    to 20 words to find it by.
+    second. ``run_id``: 1 to 200 characters, for ever; not ``bulk``, nor with an end
+    that addresses have, like ``/cancel``. ``priority``: higher goes first. ``tags``: up to 20 words
+    to find it by.
     """
 
     run_at: datetime | None

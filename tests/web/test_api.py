@@ -4,11 +4,15 @@ import re
 import sqlite3
 import uuid
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from tako.bearers import TOKEN, new_secret
+from tako.checks import RUN_PARTS
+from tako.web import pages
+from tako.web.api.table import ROUTES
 from tests.web.site import Site, ask, asked, ended, enqueue, problem
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -111,6 +115,24 @@ def test_an_id_with_a_slash_is_an_id_like_any_other(api: httpx.Client) -> None:
     assert api.get(f"/api/runs/{run_id}").json()["id"] == run_id
     assert api.get(f"/api/runs/{run_id}/steps").status_code == 200
     assert api.post(f"/api/runs/{run_id}/cancel").json()["changed"] is True
+
+
+def test_an_id_that_no_address_leads_to_is_refused(api: httpx.Client) -> None:
+    """And there are no other such ends than those that are known: of pages and of the API."""
+    paths = [route.path for route in ROUTES]
+    paths += [str(getattr(route, "path", "")) for route in pages.run.routes()]
+    paths += [str(getattr(route, "path", "")) for route in pages.acting.routes()]
+    ends = {path.partition("}/")[2] for path in paths if "/runs/{id" in path} - {""}
+    assert ends == set(RUN_PARTS)
+    for run_id in ("bulk", "a/..", "./a", *(f"a/{end}" for end in ends)):
+        body = {"workflow": "wait", "payload": "never", "run_id": run_id}
+        problem(api.post("/api/enqueue", json=body), 422, "payload_refused")
+    for run_id in ("bulk/x", "a.json/..b", "cancel", "a/x.json", "/b", "c/"):
+        mine = f"{uuid.uuid4()}{run_id}" if run_id != "cancel" else run_id
+        enqueue(api, "wait", "never", run_id=mine)
+        assert api.get(f"/api/runs/{quote(mine, safe='')}").json()["id"] == mine
+        page = api.get(f"/runs/{quote(mine, safe='')}", headers={"accept": "text/html"})
+        assert page.status_code == 200, mine
 
 
 def test_the_workflows_are_listed_with_what_they_take_but_not_ours(api: httpx.Client) -> None:

@@ -30,7 +30,7 @@ NOT_PAGES = {
     "/favicon.svg",
     "/inbox/count",
     "/hooks/{name}",
-    "/runs/{id:any_id}/{part}.json",
+    *(f"/runs/{{id:any_id}}/{part}.json" for part in ("payload", "result", "error")),
     "/runs.csv",
     "/runs.json",
 }

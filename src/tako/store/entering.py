@@ -5,6 +5,7 @@ from functools import partial
 import msgspec
 
 from tako.builtin import OWN_RUNS, RESERVED
+from tako.checks import unreachable
 from tako.commands import Cancel, Changed, Enqueue, Enqueued, Rerun
 from tako.errors import (
     Conflict,
@@ -28,6 +29,8 @@ def enqueue(tx: Transaction, c: Enqueue) -> Enqueued:
         raise Refusal(
             PayloadRefused, f"ids that begin with {OWN_RUNS!r} are tako's own: {c.run_id!r}"
         )
+    if why := unreachable(c.run_id):
+        raise Refusal(PayloadRefused, f"a run cannot be called {c.run_id!r}: {why}")
     if c.group is None:
         group, timeout = _look_up(tx, c)
         c = msgspec.structs.replace(c, group=group, timeout=timeout)

@@ -48,7 +48,7 @@ _PARTS = ("payload", "result", "error")
 def routes() -> list[BaseRoute]:
     one = "/runs/{id:any_id}"
     return [
-        Route(f"{one}/{{part}}.json", download, methods=["GET"]),
+        *(Route(f"{one}/{part}.json", download, methods=["GET"]) for part in _PARTS),
         Route(f"{one}/steps", step_page, methods=["GET"]),
         Route(one, run_page, methods=["GET"], name="run"),
     ]
@@ -189,9 +189,9 @@ async def step_page(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """Payload, result or error of a run: all of it, as it is stored."""
     await logged_in(request, Role.VIEWER)
-    part = request.path_params["part"]
+    part = request.url.path.rpartition("/")[2].removesuffix(".json")
     found = (await engine_of(request).read(Get(request.path_params["id"]), RunReply)).run
-    text = _part(found, part) if part in _PARTS else None
+    text = _part(found, part)
     if text is None:
         raise Trouble("not_found", f"run {found.id} has no {part}")
     headers = {"Content-Disposition": f'attachment; filename="{part}.json"'}
