@@ -162,6 +162,7 @@ def test_a_record_of_many_tries_is_short_and_all_of_them_are_there(
     page.goto(f"/approvals/{asked.id}")
     line = page.locator(".record > li", has_text="tried to answer")
     expect(line).to_have_count(1)
+    expect(line).to_have_class("wrong")  # a try that was refused is no rejection
     expect(line.locator("summary")).to_contain_text("3 times, the last")
     expect(line.locator("ol")).to_be_hidden()
     line.locator("summary").click()

@@ -233,7 +233,7 @@ def _words(
         case "refused":
             tried = detail.get("answer")
             what = f"answer “{tried}”" if tried else "pass it on"
-            return f"{who} tried to {what} {door}.", detail.get("problem", ""), "bad"
+            return f"{who} tried to {what} {door}.", detail.get("problem", ""), "wrong"
         case "answered":
             said = detail.get("answer")
             return f"{who} answered “{said}” {door}.", comment, "bad" if said == VETO else "good"
@@ -264,5 +264,5 @@ def _server_words(
             if kind == "told":
                 return f"Sent by {what}.", "", ""
             last = " It is not tried again." if detail.get("final") else " It is tried again."
-            return f"Could not be sent by {what}.{last}", detail.get("error", ""), "bad"
+            return f"Could not be sent by {what}.{last}", detail.get("error", ""), "wrong"
     return f"{kind}.", "", ""
