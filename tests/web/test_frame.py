@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tako.web.pages.rendering import badge
+from tako.web.pages.rendering import badge, short
 from tests.web.site import Site, ask
 
 FIRST_LOAD = 100_000  # bytes over the wire: page, style, scripts, icon
@@ -71,6 +71,20 @@ def test_how_many_wait_is_in_title_icon_and_navigation(here: Site) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, ""), (1, "1"), (99, "99"), (100, "99+")])
 def test_more_than_are_counted_are_said_to_be_more(count: int, text: str) -> None:
     assert badge(count) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (-3_600_000, "0 ms"),  # the clock was set back meanwhile
+        (999, "999 ms"),
+        (3_400, "3.4 s"),
+        (320_000, "5 min 20 s"),
+        (266_400_000, "3 days 2 h"),
+    ],
+)
+def test_a_span_of_time_has_two_units_and_is_never_less_than_nothing(ms: int, text: str) -> None:
+    assert short(ms) == text
 
 
 @pytest.mark.parametrize(

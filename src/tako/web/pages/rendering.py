@@ -153,7 +153,7 @@ def badge(count: int) -> str:
 def short(ms: int) -> str:
     """ "12 ms", "3.4 s", "5 min 20 s", "3 days 2 h": at most two units."""
     if ms < 1_000:
-        return f"{ms} ms"
+        return f"{max(ms, 0)} ms"  # clocks may be set back
     if ms < 60_000:
         return f"{ms / 1000:.1f} s"
     units = (("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
