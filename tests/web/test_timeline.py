@@ -214,6 +214,13 @@ def test_a_new_attempt_and_another_worker_are_marked() -> None:
     ]
 
 
+def test_a_run_that_is_run_again_is_marked_though_its_attempts_are_counted_anew() -> None:
+    passes = [Pass(1_200, "7-a", 2), Pass(1_500, "8-b", 1), Pass(1_700, "8-b", 2)]
+    story = Story(run_of(1_000, 1_000, finished_at=1_900), steps_of(30), [], passes)
+    titles = [change.title for change in picture_of(story, 0).changes]
+    assert titles[1:] == ["It was run again in worker 8-b", "Attempt 2 began in worker 8-b"]
+
+
 def test_what_it_waits_for_now_reaches_to_the_present() -> None:
     waiter = Waiter("r", "payment", "wait_for", "paid", None, 1_500)
     picture = picture_of(Story(run_of(1_000, 1_000), steps_of(3), [waiter], []), 9_000)

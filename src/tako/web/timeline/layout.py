@@ -305,8 +305,8 @@ def _changes(story: Story, scale: Scale, begin: int, end: int) -> Iterator[Chang
     attempt, free = 1, 0.0
     for one in story.passes:
         x = scale.x(one.at)
-        began = one.attempt if one.attempt > attempt else 0
-        attempt = max(attempt, one.attempt)
+        began, again = one.attempt if one.attempt != attempt else 0, one.attempt < attempt
+        attempt = one.attempt
         if not begin <= one.at <= end or (x < free and not began):
             continue
         if x < free:
@@ -315,6 +315,7 @@ def _changes(story: Story, scale: Scale, begin: int, end: int) -> Iterator[Chang
         if x > scale.right - _GAP:
             continue
         what = f"Attempt {began} began" if began else "It went on"
+        what = "It was run again" if again else what
         yield Change(x, f"{what} in worker {one.worker_id}", began)
 
 
