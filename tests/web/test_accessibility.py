@@ -4,7 +4,6 @@ The pages that have an address are in `test_every_page.py`.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -12,14 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 import tako
 from tako import approvals, links
 from tako.model import Actor, Role
-from tests.web import tour
+from tests.web import looks, tour
 from tests.web.axe import violations
 from tests.web.showcase import Showcase, showcase
 
-LOOKS = {
-    "wide and light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-    "narrow and dark": {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"},
-}
+WIDTHS = {"narrow": looks.NARROW, "wide": looks.WIDE}  # each light and dark
 ANA, BEN = tour.OPERATOR, tour.APPROVER
 # What has the focus: its element, its name, and whether one sees that.
 FOCUS = """() => {
@@ -43,10 +39,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
 def anybody(shop: Showcase, browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
 
-    def opened(role: Role | None = None, **look: Any) -> Page:
-        context = browser.new_context(base_url=shop.url, **(look or LOOKS["wide and light"]))
+    def opened(role: Role | None = None, width: str = "wide") -> Page:
+        context = browser.new_context(base_url=shop.url)
         contexts.append(context)
         page = context.new_page()
+        looks.put_on(page, WIDTHS[width][0])
         if role is not None:
             tour.log_in(page, role)
         return page
@@ -56,21 +53,16 @@ def anybody(shop: Showcase, browser: Browser) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-def wrong(page: Page) -> list[str]:
-    """What somebody could not use or see."""
-    return violations(page) + tour.wrong_layout(page)
-
-
 def nothing(found: dict[str, list[str]]) -> None:
     lines = [f"{page}: {line}" for page, lines in found.items() for line in lines]
     assert not lines, "\n".join(lines)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_on_what_a_link_opens(
-    shop: Showcase, anybody: Callable[..., Page], look: str
+    shop: Showcase, anybody: Callable[..., Page], width: str
 ) -> None:
-    page = anybody(**LOOKS[look])
+    page = anybody(width=width)
     asked = shop.ask(title="Hire Kim?", to=["ana", "ben"], body="A *cook*.", requester="vic")
     link = shop.link(asked)
     revoked = shop.link(asked, "ben")
@@ -79,7 +71,7 @@ def test_axe_finds_nothing_on_what_a_link_opens(
     found = {}
 
     def look_at(name: str) -> None:
-        found[name] = wrong(page)
+        found[name] = looks.wrong(page, WIDTHS[width])
 
     page.goto(link)
     look_at("open")
@@ -96,85 +88,89 @@ def test_axe_finds_nothing_on_what_a_link_opens(
     nothing(found)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_without_a_login_with_errors_and_with_an_empty_inbox(
-    shop: Showcase, anybody: Callable[..., Page], look: str
+    shop: Showcase, anybody: Callable[..., Page], width: str
 ) -> None:
-    page, found = anybody(**LOOKS[look]), {}
+    page, found = anybody(width=width), {}
     page.goto("/login")
-    found["login"] = wrong(page)
+    found["login"] = looks.wrong(page, WIDTHS[width])
     page.get_by_role("button", name="Zoë Nobody").click()
     page.wait_for_url("**/inbox")
-    found["an empty inbox"] = wrong(page)
+    found["an empty inbox"] = looks.wrong(page, WIDTHS[width])
     page.goto("/runs")
-    found["not allowed"] = wrong(page)
-    page = anybody(ANA, **LOOKS[look])
+    found["not allowed"] = looks.wrong(page, WIDTHS[width])
+    page = anybody(ANA, width)
     page.goto(f"/approvals/{shop.order.id}")
     page.get_by_label("Percent").fill("99")
     page.locator("form.answer").evaluate("form => { form.noValidate = true }")
     page.get_by_role("button", name="Approve").click()
     if page.locator("#word").is_visible():
-        found["the word"] = wrong(page)
+        found["the word"] = looks.wrong(page, WIDTHS[width])
         page.locator("#word").fill("approve")
         page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert").first).to_be_visible()
-    found["errors"] = wrong(page)
+    found["errors"] = looks.wrong(page, WIDTHS[width])
     nothing(found)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_before_and_after_many_are_answered(
-    shop: Showcase, anybody: Callable[..., Page], look: str
+    shop: Showcase, anybody: Callable[..., Page], width: str
 ) -> None:
-    page, found = anybody(ANA, **LOOKS[look]), {}
+    page, found = anybody(ANA, width), {}
     for n in range(2):
-        shop.ask(title=f"both {look} {n}", to=["ana"])
-    page.goto(f"/inbox?text=both {look}")
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    found["the keys"] = violations(page)
-    page.keyboard.press("Escape")
+        shop.ask(title=f"both {width} {n}", to=["ana"])
+    page.goto(f"/inbox?text=both {width}")
+    for look in WIDTHS[width]:
+        looks.put_on(page, look)
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        found[f"the keys, {look}"] = violations(page)
+        page.keyboard.press("Escape")
     page.keyboard.press("j")
-    page.keyboard.press("a")
-    expect(page.get_by_role("button", name="Undo")).to_be_focused()
-    found["an answer that is held"] = violations(page)
-    page.keyboard.press("Escape")
+    for look in WIDTHS[width]:
+        looks.put_on(page, look)
+        page.keyboard.press("a")
+        expect(page.get_by_role("button", name="Undo")).to_be_focused()
+        found[f"an answer that is held, {look}"] = violations(page)
+        page.keyboard.press("Escape")
     page.get_by_label("Select all").check()
-    found["both are ticked"] = wrong(page)
+    found["both are ticked"] = looks.wrong(page, WIDTHS[width])
     page.get_by_role("button", name="Approve selected").click()
     page.get_by_role("button", name="Approve 2").click()
     page.get_by_role("button", name="Send now").click()
     expect(page.get_by_role("heading", name="2 of 2 answers counted")).to_be_visible()
-    found["what became of them"] = wrong(page)
+    found["what became of them"] = looks.wrong(page, WIDTHS[width])
     nothing(found)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_before_and_after_many_runs_are_cancelled(
-    shop: Showcase, anybody: Callable[..., Page], look: str
+    shop: Showcase, anybody: Callable[..., Page], width: str
 ) -> None:
-    page, found = anybody(ANA, **LOOKS[look]), {}
+    page, found = anybody(ANA, width), {}
     run = tako.enqueue_sync("welcome-customer", "bulk", tags=["bulk"], delay="1h")
     page.goto("/runs?tag=bulk")
     page.get_by_role("button", name="Run again …").click()
     expect(page.get_by_text("There is nothing to do.")).to_be_visible()
-    found["nothing is chosen"] = wrong(page)
+    found["nothing is chosen"] = looks.wrong(page, WIDTHS[width])
     page.goto("/runs?tag=bulk")
     page.get_by_role("checkbox", name=run.id).check()
     page.get_by_role("button", name="Cancel …").click()
     expect(page.get_by_role("heading", name="Cancel: 1 run?")).to_be_visible()
-    found["a preview"] = wrong(page)
+    found["a preview"] = looks.wrong(page, WIDTHS[width])
     page.get_by_role("button", name="Cancel: 1 run").click()
     expect(page.get_by_role("heading", name="1 cancelled")).to_be_visible()
-    found["done"] = wrong(page)
+    found["done"] = looks.wrong(page, WIDTHS[width])
     nothing(found)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_on_what_is_refused(
-    shop: Showcase, anybody: Callable[..., Page], look: str
+    shop: Showcase, anybody: Callable[..., Page], width: str
 ) -> None:
-    page, found = anybody(ANA, **LOOKS[look]), {}
+    page, found = anybody(ANA, width), {}
 
     def press(status: int, path: str, name: str, before: Callable[[], object]) -> None:
         page.goto(path)
@@ -185,7 +181,7 @@ def test_axe_finds_nothing_on_what_is_refused(
                 page.get_by_role("button", name="Send now").click()
         assert answered.value.status == status, path
         page.wait_for_load_state()
-        found[f"{status} {path}"] = wrong(page)
+        found[f"{status} {path}"] = looks.wrong(page, WIDTHS[width])
 
     def forge() -> None:
         page.locator("[name=csrf]").evaluate_all("all => all.forEach((n) => { n.value = 'x' })")
@@ -207,7 +203,7 @@ def test_axe_finds_nothing_on_what_is_refused(
     press(422, "/waiting?of=some", "Send", lambda: page.get_by_label("Payload").fill("{"))
     press(422, "/workflows/ask", "Start", lambda: page.locator("#start textarea").first.fill("{"))
     page.goto("/runs.csv?since=nonsense")
-    found["422, of a file"] = wrong(page)
+    found["422, of a file"] = looks.wrong(page, WIDTHS[width])
     nothing(found)
 
 
@@ -233,21 +229,6 @@ def test_the_tab_key_goes_through_an_approval_in_the_order_of_the_page(
     assert [name for n, name in enumerate(found) if name not in found[:n]] == wanted, names
 
 
-def test_one_sees_where_the_focus_is_on_every_page(
-    shop: Showcase, anybody: Callable[..., Page]
-) -> None:
-    page = anybody(ANA)
-    paths = ["/inbox", "/runs", f"/runs/{shop.waiting}", "/workflows/fulfill-order", "/waiting"]
-    for path in [*paths, "/system", f"/runs/{shop.failed}"]:
-        page.goto(path)
-        for _ in range(30):
-            page.keyboard.press("Tab")
-            here = page.evaluate(FOCUS)
-            if here[0] == "BODY":
-                break
-            assert here[2], f"{path}: one cannot see that {here[:2]} has the focus"
-
-
 def test_what_changes_is_announced_politely(shop: Showcase, anybody: Callable[..., Page]) -> None:
     page = anybody(BEN)
     live = page.locator("[aria-live], [role=status], [role=alert], [role=log]")
@@ -257,15 +238,3 @@ def test_what_changes_is_announced_politely(shop: Showcase, anybody: Callable[..
     assert page.locator("[data-region]").first.get_attribute("aria-live") in (None, "off", "polite")
     shop.ask(title="Is anybody there?", to=["ben"])
     expect(page.locator("#announce")).to_contain_text("waiting for your answer")
-
-
-def test_who_wants_no_motion_sees_none(shop: Showcase, anybody: Callable[..., Page]) -> None:
-    page = anybody(ANA, reduced_motion="reduce")
-    for path in ("/inbox", f"/approvals/{shop.order.id}", f"/runs/{shop.order.run_id}"):
-        page.goto(path)
-        moving = page.evaluate("""() => [...document.querySelectorAll("*")].filter((node) => {
-          const style = getComputedStyle(node);
-          return [...style.transitionDuration.split(","), ...style.animationDuration.split(",")]
-            .some((time) => parseFloat(time) > 0.01);
-        }).map((node) => node.outerHTML.slice(0, 100))""")
-        assert moving == [], path

@@ -3,15 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support import AppFixture, free_port, make_app, server
-from tests.web.axe import violations
+from tests.web import looks
 from tests.web.crowd import users_app
-from tests.web.tour import wrong_layout
 
 # Its provider is not there: what people see then, and when they come back from nowhere.
 OIDC = """
@@ -27,10 +25,6 @@ OIDC = """
     [roles]
     viewer = ["ana"]
 """
-LOOKS: dict[str, dict[str, Any]] = {
-    "wide and light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-    "narrow and dark": {"viewport": {"width": 375, "height": 740}, "color_scheme": "dark"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -85,28 +79,27 @@ def test_who_has_logged_out_sees_nothing_any_more_also_by_going_back(page: Page)
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
-@pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing_on_the_ways_in(
-    apps: tuple[AppFixture, AppFixture], browser: Browser, look: str
+    apps: tuple[AppFixture, AppFixture], browser: Browser
 ) -> None:
     users, oidc = apps
     found: dict[str, list[str]] = {}
-    with browser.new_context(**LOOKS[look]) as context:
+    with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{users.url}/login")
-        found["a password"] = violations(page) + wrong_layout(page)
+        found["a password"] = looks.wrong(page)
         page.get_by_label("Name").fill("x" * 200)
         page.get_by_label("Password").fill("wrong")
         page.get_by_role("button", name="Log in").click()
         expect(page.get_by_role("alert")).to_be_visible()
-        found["a wrong one"] = violations(page) + wrong_layout(page)
+        found["a wrong one"] = looks.wrong(page)
         page.goto(f"{users.url}/logout")
-        found["logged out"] = violations(page) + wrong_layout(page)
+        found["logged out"] = looks.wrong(page)
         for path, heading in (
             ("/login", "Nobody can log in"),
             ("/oidc/callback", "Please log in again"),
         ):
             page.goto(f"{oidc.url}{path}")
             expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
-            found[path] = violations(page) + wrong_layout(page)
+            found[path] = looks.wrong(page)
     assert {name: lines for name, lines in found.items() if lines} == {}
