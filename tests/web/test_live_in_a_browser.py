@@ -25,7 +25,8 @@ def page(the_desk: Desk, browser: Browser) -> Iterator[Page]:
     found.on("pageerror", lambda error: trouble.append(str(error)))
     yield found
     context.close()
-    assert [line for line in trouble if "Failed to load" not in line and "net::" not in line] == []
+    awaited = ("Failed to load", "net::", "Status Error Code 401")
+    assert [line for line in trouble if not any(text in line for text in awaited)] == []
 
 
 def open_run(page: Page, run_id: str) -> None:
@@ -52,6 +53,20 @@ def test_a_run_is_seen_to_end_without_a_reload_and_what_was_folded_stays_folded(
     expect(main.locator(".state.cancelled").first).to_be_visible(timeout=3000)
     assert page.evaluate("window.seen")
     expect(option).to_be_hidden()
+
+
+def test_who_logs_out_in_one_tab_is_asked_to_log_in_by_the_others(
+    the_desk: Desk, page: Page
+) -> None:
+    run = tako.enqueue_sync("ask", {"title": "Ship?", "to": ["bo"]})
+    open_run(page, run.id)
+    other = page.context.new_page()
+    other.goto("/logout")
+    other.locator("#main").get_by_role("button", name="Log out").click()
+    expect(other.get_by_text("You are logged out")).to_be_visible()
+    page.bring_to_front()
+    tako.cancel_sync(run.id, "enough")
+    page.wait_for_url(f"**/login?next=%2Fruns%2F{run.id}")
 
 
 def test_a_page_says_that_the_server_is_away_and_catches_up_when_it_is_back(

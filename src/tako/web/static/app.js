@@ -64,6 +64,11 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.triggeringEvent?.type === "live") event.detail.headers["Tako-Live"] = version;
 });
 
+// Who has logged out in another tab, or may see this no more, is told so by the page itself.
+document.addEventListener("htmx:responseError", (event) => {
+  if ([401, 403].includes(event.detail.xhr.status)) location.reload();
+});
+
 function say(away) {
   const state = document.getElementById("away");
   if (state) state.hidden = !away;
