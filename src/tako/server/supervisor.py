@@ -141,8 +141,8 @@ class Supervisor:
                 return
             while self._dirty and not self._stopping:
                 await self._attend(self._dirty.pop())
-            if self.unread and not self._stopping:
-                await self._read_code()
+                if self.unread and not self._dirty:
+                    await self._read_code()
         finally:
             self._attending = False
 
