@@ -29,7 +29,11 @@ SHOTS: dict[str, tuple[Callable[[Showcase], str], tuple[str, ...]]] = {
     "approval": (lambda s: f"/approvals/{s.order.id}", BOTH),
     "link": (lambda s: s.link(s.order), ("narrow-light",)),
     "runs": (lambda s: "/runs", BOTH),
-    "timeline": (lambda s: f"/runs/{s.succeeded}", BOTH),
+    "timeline": (lambda s: f"/runs/{s.succeeded}", ("wide-light", "wide-dark")),
+    "picture": (
+        lambda s: f"/runs/{s.succeeded}#picture-title",
+        ("narrow-light", "narrow-dark"),
+    ),
     "run-failed": (lambda s: f"/runs/{s.failed}", ("wide-light",)),
     "run-long": (lambda s: f"/runs/{s.long}", ("wide-light", "wide-dark")),
     "run-waiting": (lambda s: f"/runs/{s.order.run_id}", ("wide-light",)),
