@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 SEED = int(os.environ.get("TAKO_TEST_SEED") or random.SystemRandom().randrange(2**32))
 LONGEST = (
     "web/test_every_page",
+    "web/test_flows_in_a_browser",
     "web/test_accessibility",
     "e2e/test_kill_at_every_command",
     "e2e/test_kill_at_every_answer",

@@ -138,8 +138,14 @@ WORKFLOWS = """
         return await step.wait_for(f"confirmed:{payload}", timeout="14d")
 
 
+    def tell(notice: object) -> None:
+        print(notice)
+
+
     @workflow("ask", retries=0)
     async def ask(payload: dict[str, object], step: Step) -> object:
+        if payload.pop("tell", False):
+            payload["notify"] = [tell]
         decision = await step.approval("ask", **payload)
         return None if decision is None else decision.outcome
 """
