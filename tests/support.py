@@ -9,12 +9,13 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -250,6 +251,16 @@ def worker_pids(started: ServerProcess) -> list[int]:
     """The living workers of a server's apps, those that have outlived their server too."""
     boxes = [box for app in started.apps for box in app.data_dir.glob("workers/*-*")]
     return sorted(int(box.name.partition("-")[0]) for box in boxes if _has_mapped(box))
+
+
+def has_read_code(started: ServerProcess) -> bool:
+    """Whether the worker that tells a new server what the code is has come and gone."""
+    return all(_knows_workflows(app) for app in started.apps) and not worker_pids(started)
+
+
+def _knows_workflows(app: AppFixture) -> bool:
+    with closing(sqlite3.connect(f"file:{app.db}?mode=ro", uri=True)) as db:
+        return bool(db.execute("SELECT 1 FROM workflows").fetchall())
 
 
 def _has_mapped(box: Path) -> bool:

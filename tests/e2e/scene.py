@@ -7,9 +7,7 @@ ran, and how often, whatever the engine believes.
 import asyncio
 import os
 import signal
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from tests.support import (
     PATIENCE,
     AppFixture,
     ServerProcess,
+    has_read_code,
     make_app,
     start_server,
     wait_until,
@@ -105,13 +104,7 @@ class Scene:
 
     async def code_read(self) -> None:
         """Return once the worker that tells a new server what the code is has come and gone."""
-
-        def told() -> bool:
-            with closing(sqlite3.connect(f"file:{self.app.db}?mode=ro", uri=True)) as db:
-                return bool(db.execute("SELECT 1 FROM workflows").fetchall())
-
-        await wait_until(told, what="that the code is known")
-        await self.no_workers()
+        await wait_until(lambda: has_read_code(self.server), what="that the code is known")
 
     async def no_workers(self) -> None:
         await wait_until(

@@ -20,9 +20,11 @@ from tests.server.peers import Peer, enqueue
 from tests.support import (
     AppFixture,
     ServerProcess,
+    has_read_code,
     make_app,
     marked,
     start_server,
+    until,
     wait_until,
     worker_pids,
 )
@@ -72,6 +74,8 @@ class Starter:
     def start(self, *others: AppFixture) -> ServerProcess:
         server = start_server(self.app, *others)
         self._servers.append(server)
+        if len(self._servers) == 1:
+            until(lambda: has_read_code(server), "that the code is known")
         return server
 
     def end(self) -> None:
