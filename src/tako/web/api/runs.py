@@ -1,4 +1,4 @@
-"""Runs, their steps, and what the engine knows of workflows and waits."""
+"""Runs, their steps, and what they wait for."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from tako.builtin import RESERVED
 from tako.checks import LONGEST_ID
 from tako.commands import (
     Cancel,
@@ -19,7 +18,6 @@ from tako.commands import (
     ListRuns,
     ListSteps,
     ListWaits,
-    ListWorkflows,
     LogPage,
     Rerun,
     RunCounts,
@@ -29,11 +27,10 @@ from tako.commands import (
     StepReply,
     Story,
     WaitList,
-    WorkflowList,
 )
-from tako.cron import in_words, moment_of_run
+from tako.cron import moment_of_run
 from tako.durations import moment_ms
-from tako.model import Event, Role, Run, Schedule, StepRecord, Waiter, WorkflowInfo
+from tako.model import Event, Role, Run, StepRecord, Waiter
 from tako.web.api.calls import Call, Nothing, Route
 from tako.web.api.shapes import (
     Ask,
@@ -269,41 +266,6 @@ class WaitPage(Struct, frozen=True):
     events: list[EventOut]
 
 
-class ScheduleOut(Struct, frozen=True):
-    """A cron rule in the time zone ``zone``, and in words. ``payload`` null: a run is given its
-    moment. ``next_at`` null: the server does not know the rule or the zone, its log says why.
-    """
-
-    rule: str
-    zone: str
-    words: str
-    payload: Any
-    next_at: Time | None
-    last_at: Time | None
-
-
-class WorkflowOut(Struct, frozen=True):
-    """``timeout`` in seconds; ``payload`` is a JSON Schema."""
-
-    name: str
-    group: str
-    source: str
-    concurrency: int | None
-    timeout: float | None
-    payload: Any
-    schedule: ScheduleOut | None
-
-
-class BrokenOut(Struct, frozen=True):
-    module: str
-    error: str
-
-
-class WorkflowsOut(Struct, frozen=True):
-    workflows: list[WorkflowOut]
-    broken: list[BrokenOut]
-
-
 # --- how
 
 
@@ -373,12 +335,6 @@ async def waits(call: Call, q: WaitQuery) -> WaitPage:
     return WaitPage([wait_out(w) for w in found.waiters], [event_out(e) for e in found.events])
 
 
-async def workflows(call: Call, _: Nothing) -> WorkflowsOut:
-    found = await call.ask(ListWorkflows(), WorkflowList)
-    own = [_workflow(w) for w in found.workflows if not w.name.startswith(RESERVED)]
-    return WorkflowsOut(own, [BrokenOut(b.module, b.error) for b in found.broken])
-
-
 def _head(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
@@ -434,24 +390,6 @@ def event_out(e: Event) -> EventOut:
     )
 
 
-def _workflow(w: WorkflowInfo) -> WorkflowOut:
-    timeout = None if w.timeout is None else w.timeout / 1000
-    schedule = None if w.schedule is None else _schedule(w.schedule)
-    schema = maybe_json(w.schema)
-    return WorkflowOut(w.name, w.group, w.source, w.concurrency, timeout, schema, schedule)
-
-
-def _schedule(s: Schedule) -> ScheduleOut:
-    return ScheduleOut(
-        rule=s.rule,
-        zone=s.zone,
-        words=in_words(s.rule),
-        payload=maybe_json(s.payload),
-        next_at=maybe_time(s.next_at),
-        last_at=maybe_time(s.last_at),
-    )
-
-
 _ONE = "/api/runs/{id}"
 ROUTES = (
     Route(
@@ -498,10 +436,6 @@ ROUTES = (
         summary="Run a failed or cancelled run again",
         refusals=(404, 409),
         keyed=True,
-    ),
-    Route(
-        *("GET", "/api/workflows", Role.VIEWER, workflows, Nothing, WorkflowsOut),
-        summary="The workflows that workers have loaded, and what does not load",
     ),
     Route(
         *("GET", "/api/waits", Role.VIEWER, waits, WaitQuery, WaitPage),
