@@ -158,14 +158,18 @@ HELLO = {
 
 @asynccontextmanager
 async def served(
-    folder: Path, files: dict[str, str] | None = None, *, toml: str = ""
+    folder: Path, files: dict[str, str] | None = None, *, toml: str = "", told: bool = True
 ) -> AsyncIterator[Served]:
-    """An app that is served by this process; its workers are real processes."""
+    """An app that is served by this process; its workers are real processes.
+
+    ``told``: the worker that tells the code has come and gone.
+    """
     app = make_app(folder, HELLO if files is None else files, toml=toml)
     server = Server([load_app(app.dir)])
     await server.start()
     try:
-        await wait_until(lambda: _code_was_read(server), what="that the code is known")
+        if told:
+            await wait_until(lambda: _code_was_read(server), what="that the code is known")
         yield Served(app, server)
     finally:
         await close_all()

@@ -292,6 +292,11 @@ async def test_a_workflow_written_while_the_server_runs_is_found(tmp_path: Path)
         assert (await end_of(app, "new", 0, group=None)).state == "succeeded"
 
 
+async def test_work_that_comes_while_the_code_is_being_told_is_done(tmp_path: Path) -> None:
+    async with served(tmp_path, PIDS, toml=QUICK, told=False) as app:
+        assert (await end_of(app, "pid", 0)).state == "succeeded"
+
+
 async def test_the_same_unknown_name_again_starts_no_worker(tmp_path: Path) -> None:
     async with served(tmp_path, PIDS, toml=QUICK) as app:
         peer = await app.peer()

@@ -222,6 +222,15 @@ def test_a_module_that_is_broken_keeps_its_schedule_and_its_runs_wait(driver: Dr
     assert [run.id for run in driver.claim(workflows=("nightly",))] == ["nightly-20261124T030000Z"]
 
 
+def test_what_was_due_before_the_new_code_is_known_is_done(driver: Driver) -> None:
+    driver.register(nightly(payload="1"))
+    driver.restart()
+    driver.tick(FIRST + 1)  # a new server looks at once; its first worker comes later
+    driver.register(nightly("0 5 * * *", payload="2"))
+    assert [(run.id, run.payload) for run in runs(driver)] == [("nightly-20261124T030000Z", "1")]
+    assert next_at(driver) == FIRST + 2 * HOUR
+
+
 def test_a_payload_that_no_longer_fits_is_a_run_that_tells_so(driver: Driver) -> None:
     """The worker checks it when it loads the code; what slips through must not stop the clock."""
     driver.register(nightly(schema=INT, payload='"text"'))
