@@ -28,7 +28,7 @@ demo-auto: $(VENV)/.has-shop
 
 # Four files at a time, since tests mostly wait, the longest first; below a short path, which
 # sockets need. What holds the engine to a second, or measures it, runs alone.
-ALONE := tests/bench $(addprefix tests/web/test_,live.py live_in_a_browser.py inbox_in_a_browser.py)
+ALONE := tests/bench $(addprefix tests/web/test_,live.py live_within_a_second.py inbox_in_a_browser.py)
 test: $(VENV)/.has-all
 	@chromium=$$(scripts/need-chromium) && export CHROMIUM="$$chromium" && dir=$$(mktemp -d) && \
 	  trap 'rm -rf "$$dir"' EXIT && if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(ARGS); else \

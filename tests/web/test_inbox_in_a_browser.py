@@ -69,7 +69,7 @@ def test_an_answer_is_sent_after_seconds_in_which_nothing_has_happened(
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
     assert is_open(the_desk, asked)
     expect(page.get_by_role("main").get_by_role("status")).to_have_text(
-        "You answered “approve”: wait for it", timeout=10_000
+        "You answered “approve”: wait for it"
     )
     assert the_desk.result(asked) == ["approve", "ana", "page"]
     expect(page).to_have_url(re.compile(r"/inbox\?view=mine&text=wait\+for&done="))
@@ -99,7 +99,7 @@ def test_what_changes_while_an_answer_is_held_is_not_answered(the_desk: Desk, pa
     expect(bar(page)).to_be_visible()
     the_desk.change(asked, "held after")
     expect(page.get_by_role("link", name="held after")).to_be_visible()
-    expect(page.locator("#announce")).to_contain_text("Nothing was sent.", timeout=10_000)
+    expect(page.locator("#announce")).to_contain_text("Nothing was sent.")
     assert is_open(the_desk, asked)
 
 

@@ -50,7 +50,7 @@ def test_a_run_is_seen_to_end_without_a_reload_and_what_was_folded_stays_folded(
     expect(option).to_be_hidden()
     page.evaluate("window.seen = true")  # gone after a reload
     tako.cancel_sync(run.id, "enough")
-    expect(main.locator(".state.cancelled").first).to_be_visible(timeout=3000)
+    expect(main.locator(".state.cancelled").first).to_be_visible()
     assert page.evaluate("window.seen")
     expect(option).to_be_hidden()
 
@@ -76,12 +76,12 @@ def test_a_page_says_that_the_server_is_away_and_catches_up_when_it_is_back(
     open_run(page, run.id)
     page.evaluate("window.seen = true")
     the_desk.server.kill()
-    expect(page.get_by_text("The server does not answer")).to_be_visible(timeout=8000)
+    expect(page.get_by_text("The server does not answer")).to_be_visible()
     again = start_server(the_desk.app)
     try:
         tako.cancel_sync(run.id, "enough")
         cancelled = page.locator("#main .state.cancelled").first
-        expect(cancelled).to_be_visible(timeout=15000)
+        expect(cancelled).to_be_visible()
         expect(page.get_by_text("The server does not answer")).to_be_hidden()
         assert page.evaluate("window.seen")
     finally:

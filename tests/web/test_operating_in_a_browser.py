@@ -269,7 +269,7 @@ def test_counts_follow_by_themselves_and_keys_go_through_the_runs(
         tab = page.get_by_role("navigation", name="By state").get_by_role("link", name="waiting")
         number = int(tab.locator("strong").inner_text())
         run_id = waiting("live")
-        expect(tab.locator("strong")).to_have_text(str(number + 1), timeout=2_000)
+        expect(tab.locator("strong")).to_have_text(str(number + 1))
         assert rows(page)[0] == run_id
         page.keyboard.press("/")
         expect(page.get_by_label("Id or error")).to_be_focused()
@@ -283,4 +283,4 @@ def test_counts_follow_by_themselves_and_keys_go_through_the_runs(
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_contain_text(run_id)
         tako.cancel_sync(run_id)
-        expect(page.locator(".title-bar .state")).to_contain_text("cancelled", timeout=2_000)
+        expect(page.locator(".title-bar .state")).to_contain_text("cancelled")
