@@ -216,6 +216,16 @@ def test_pressed_twice_one_run_is_started(ana: Visitor) -> None:
     assert changed != first, "who goes back and changes something starts another"
 
 
+def test_a_form_made_for_what_the_workflow_took_before_starts_nothing(ana: Visitor) -> None:
+    (mark,) = re.findall(r'name="mark" value="(\w+)"', ana.get("/workflows/order").text)
+    fields = {"value/customer": "eve", "value/amount": "7", "mark": "0" * len(mark)}
+    page = start(ana, "order", **fields)
+    assert page.status_code == 409
+    assert "has changed since you saw the form" in text_of(page)
+    assert 'value="eve"' in page.text, "nothing has to be typed again"
+    assert run_of(start(ana, "order", **fields | {"mark": mark}))
+
+
 def test_viewers_see_no_form_and_may_start_nothing(vic: Visitor) -> None:
     page = vic.get("/workflows/order")
     assert page.status_code == 200

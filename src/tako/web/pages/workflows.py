@@ -1,5 +1,6 @@
 """`/workflows`: what there is, how it fares, and a form that starts a run of it."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +39,11 @@ from tako.web.problems import Trouble
 from tako.web.who import Who
 
 RECENT, DOTS = 10, 16  # last runs as a table, and as signs
+MARK = "mark"
+CHANGED = (
+    "What this workflow takes has changed since you saw the form. Nothing was started; please look "
+    "at it again."
+)
 
 
 class Line(Struct, frozen=True):
@@ -148,6 +154,7 @@ async def _show(
             "cron": cron,
             "now": now_ms(),
             "form": form,
+            "mark": _mark(info.schema),
             "data": (forms.texts(form) if form else {}) if data is None else data,
             "errors": errors or {},
             "focus": next(iter(errors or {}), ""),
@@ -182,6 +189,8 @@ async def start(request: Request) -> Response:
         return await _show(request, who, 403, data, {"": csrf.stale("started")})
     known = await engine_of(request).read(ListWorkflows(), WorkflowList)
     schema = next((w.schema for w in known.workflows if w.name == name), None)
+    if data.get(MARK, _mark(schema)) != _mark(schema):
+        return await _show(request, who, 409, data, {"": CHANGED})
     form = None if schema is None else forms.form_of(schema)
     parsed = _raw(data) if form is None else forms.parse(form, data)
     options, errors = _options(data)
@@ -201,6 +210,11 @@ async def start(request: Request) -> Response:
     except PayloadRefused as refusal:  # by a newer type than the one that was read here
         return await _show(request, who, 422, data, {"": str(refusal)})
     return RedirectResponse(path_of(request, f"/runs/{quote(reply.run_id, safe='')}"), 303)
+
+
+def _mark(schema: str | None) -> str:
+    """What a form was made for: in one for something else, fields are missing, or mean other."""
+    return hashlib.sha256((schema or "").encode()).hexdigest()[:16]
 
 
 def _raw(data: Mapping[str, str]) -> forms.Parsed:
