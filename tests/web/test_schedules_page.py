@@ -95,7 +95,7 @@ def test_a_workflow_without_a_schedule_says_nothing_of_one(visitor: Visitor) -> 
 def test_the_last_moment_leads_to_its_run_which_says_what_it_is_for(visitor: Visitor) -> None:
     at, run_id = beaten(visitor)
     page = visitor.get("/workflows/beat").text
-    assert re.search(r'· last <a href="/runs/beat-\d{8}T\d{6}Z">', page)
+    assert re.search(r'>last <a href="/runs/beat-\d{8}T\d{6}Z">', page)
     run = visitor.get(f"/runs/{run_id}")
     assert re.search(rf'<dt>Scheduled for</dt><dd><time datetime="{re.escape(at)}"', run.text)
     found = visitor.get(f"/api/runs/{run_id}").json()
