@@ -11,7 +11,16 @@ import psutil
 import pytest
 
 import tako
-from tests.support import AppFixture, ServerProcess, accepts, make_app, marked, server, worker_pids
+from tests.support import (
+    AppFixture,
+    ServerProcess,
+    accepts,
+    make_app,
+    marked,
+    server,
+    until,
+    worker_pids,
+)
 from tests.support import tako as run_tako
 
 GREET = """
@@ -149,6 +158,7 @@ def test_a_command_that_cannot_start_says_so_and_the_rest_runs(tmp_path: Path) -
 def test_workers_go_when_there_is_nothing_to_do_and_come_back_for_work(app: AppFixture) -> None:
     with server(app, command="dev") as started:
         tako.enqueue_sync("greet", "ana").result_sync(timeout=60)
+        until(lambda: len(worker_pids(started)) == 1, "the one that tells the code has gone")
         (first,) = worker_pids(started)
         psutil.wait_procs([psutil.Process(first)], timeout=10)
         assert worker_pids(started) == []

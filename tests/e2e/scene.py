@@ -102,6 +102,12 @@ class Scene:
     def workers(self) -> list[int]:
         return worker_pids(self.server)
 
+    async def only_worker(self) -> int:
+        """The worker, once the one that tells the code has gone."""
+        await wait_until(lambda: len(self.workers()) == 1, what="one worker")
+        (worker,) = self.workers()
+        return worker
+
     async def code_read(self) -> None:
         """Return once the worker that tells a new server what the code is has come and gone."""
         await wait_until(lambda: has_read_code(self.server), what="that the code is known")

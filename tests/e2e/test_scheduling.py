@@ -134,7 +134,8 @@ async def test_groups_have_their_own_workers_and_no_more_than_their_places(start
     taken = lambda: f"four places taken: {scene.notes()}"  # noqa: E731
     await wait_until(lambda: sorted(scene.notes()) == ins, what=taken)
     assert {(await handle.status()).state for handle in (light[2], heavy[2])} == {"pending"}
-    assert len(scene.workers()) == 3, "two that the heavy group always has, one for the others"
+    what = "two that the heavy group always has, one for the others"
+    await wait_until(lambda: len(scene.workers()) == 3, what=what)
     scene.note("open")
     of_light = {await handle.result(timeout=60) for handle in light}
     of_heavy = {await handle.result(timeout=60) for handle in heavy}

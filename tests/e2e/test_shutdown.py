@@ -122,7 +122,7 @@ async def test_a_server_that_is_killed_leaves_its_workers_at_work(start: Start) 
     scene = start({"workflows/work.py": WORK})
     handle = await tako.enqueue("holding")
     await scene.noted("hold")
-    (worker,) = scene.workers()
+    worker = await scene.only_worker()
     scene.server.kill()
     scene.note("open")
     await scene.noted("held")  # its save has nowhere to go yet

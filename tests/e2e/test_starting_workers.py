@@ -68,7 +68,7 @@ async def test_a_zygote_that_is_killed_takes_no_worker_along_and_is_replaced(
     scene = start({"workflows/work.py": WORK}, toml=BY_FORK)
     handle = await tako.enqueue("holding")
     await scene.noted("hold")
-    (worker,) = scene.workers()
+    worker = await scene.only_worker()
     zygote = psutil.Process(worker).ppid()
     assert zygote != scene.server.pid
     kill(zygote)

@@ -148,7 +148,7 @@ async def test_a_worker_with_a_thread_that_never_ends_gives_way_to_another(
 ) -> None:
     run = await tako.enqueue("long-thread", key)
     await scene.noted(f"{key} pass")
-    (stuck,) = scene.workers()
+    stuck = await scene.only_worker()
     await run.cancel("enough")
     scene.server.wait_log("a thread is stuck")
     await died(stuck)
@@ -166,7 +166,7 @@ async def test_sigterm_lets_the_current_step_finish_and_gives_the_run_back_befor
 ) -> None:
     run = await tako.enqueue("steps", key)
     await scene.noted(f"{key} one")
-    (worker,) = scene.workers()
+    worker = await scene.only_worker()
     os.kill(worker, signal.SIGTERM)
     await wait_until(lambda: works_elsewhere(worker), what="a worker beside the one that leaves")
     tell(scene, f"{key} go on")
@@ -182,7 +182,7 @@ async def test_sigterm_does_not_wait_for_the_pause_between_two_tries_of_a_step(
 ) -> None:
     run = await tako.enqueue("retry-pause", key)
     await scene.noted(f"{key} try")
-    (worker,) = scene.workers()
+    worker = await scene.only_worker()
     os.kill(worker, signal.SIGTERM)
     assert await run.result(timeout=60) == "ok"
     assert (await run.status()).attempt == 1
