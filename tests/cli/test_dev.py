@@ -18,6 +18,7 @@ from tests.support import (
     make_app,
     marked,
     server,
+    tako_json,
     until,
     worker_pids,
 )
@@ -176,6 +177,21 @@ def test_the_next_run_after_an_edit_has_the_new_code(tmp_path: Path) -> None:
         started.wait_log("workflows/greet.py edited: the next run has the new code")
         assert tako.enqueue_sync("greet", "ana").result_sync(timeout=60) == "good day ana"
     tako.configure()
+
+
+def test_a_schedule_that_was_edited_is_known_though_nothing_runs(tmp_path: Path) -> None:
+    decorator = '@workflow("greet")'
+    daily = greet("hello").replace(decorator, '@workflow("greet", schedule=Cron(RULE, payload=""))')
+    daily = daily.replace("import Step", "import Cron, Step")
+    app = make_app(tmp_path, {"workflows/greet.py": daily.replace("RULE", '"0 3 * * *"')})
+
+    def rule() -> str:
+        return " ".join(w["schedule"]["rule"] for w in tako_json(app, "workflows")["workflows"])
+
+    with server(app, command="dev"):
+        until(lambda: rule() == "0 3 * * *", "the rule of the start")
+        app.write({"workflows/greet.py": daily.replace("RULE", '"0 5 * * *"')})
+        until(lambda: rule() == "0 5 * * *", "the rule of the edit")
 
 
 def test_code_that_does_not_load_is_said_and_its_repair_is_noticed(tmp_path: Path) -> None:
