@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import tako
 from tests.e2e.conftest import Start
 from tests.e2e.scene import Scene
-from tests.support import ServerProcess, in_state
+from tests.support import ServerProcess, in_state, wait_until
 
 HOUR = 3_600_000  # ms
 
@@ -63,6 +64,15 @@ WORK = """
     async def quick(payload: str, step: Step) -> str:
         return await step.run("echo", lambda: payload)
 """
+DAILY = """
+    from note import note
+    from tako import Scheduled, Step, workflow
+
+
+    @workflow("daily", schedule="0 HOUR * * *")
+    async def daily(payload: Scheduled, step: Step) -> None:
+        note(f"{payload.at.isoformat()}")
+"""
 SHORT = """
     [defaults]
     lease = "1s"
@@ -85,8 +95,8 @@ class Clock:
         fresh.replace(self.path)
 
 
-def begin(start: Start, folder: Path) -> tuple[Scene, Clock]:
-    scene = start({"workflows/work.py": WORK}, toml=SHORT, serve=False)
+def begin(start: Start, folder: Path, files: dict[str, str] | None = None) -> tuple[Scene, Clock]:
+    scene = start({"workflows/work.py": WORK} | (files or {}), toml=SHORT, serve=False)
     clock = Clock(folder / "offset")
     shifted(scene, clock, folder)
     return scene, clock
@@ -165,3 +175,21 @@ async def test_a_clock_that_goes_back_makes_nothing_due_early_and_nothing_stuck(
     await tako.signal("anything", None)
     assert await nap.result(timeout=60) == "awake"
     assert scene.server.terminate() == 0
+
+
+async def test_a_clock_set_forward_over_three_moments_of_a_schedule_and_back_runs_the_last(
+    start: Start, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    far = (now.hour + 12) % 24  # no moment comes while this is played
+    files = {"workflows/daily.py": DAILY.replace("HOUR", str(far))}
+    scene, clock = begin(start, tmp_path, files)
+    await scene.code_read()
+    for days in (3, 0):
+        clock.set(days * 24 * HOUR)
+        quick = await tako.enqueue("quick", "noticed")
+        assert await quick.result(timeout=60) == "noticed"
+        await wait_until(scene.notes, what="the run of the schedule")
+    (at,) = [datetime.fromisoformat(note) for note in scene.notes()]
+    assert now + timedelta(days=2) < at < now + timedelta(days=3, minutes=5)
+    assert at.hour == far
