@@ -55,7 +55,7 @@ def forms(a: Approval) -> dict[str, tuple[str, dict[str, str]]]:
         "/runs/bulk": ("/runs/bulk", {"do": "cancel", "run": a.run_id, "sure": "1"}),
         "/runs/{id}/act": (f"/runs/{a.run_id}/act", {"do": "cancel"}),
         "/waiting": ("/waiting", {"event": "twins"}),
-        "/workflows/{name}": ("/workflows/ask", {"json": '{"title": "twin"}'}),
+        "/workflows/{name}": ("/workflows/ask", {"value": '{"title": "twin"}'}),
     }
 
 

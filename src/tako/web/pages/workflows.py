@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tako import cron, forms
-from tako.checks import LONGEST_KEY, LONGEST_TAG, MOST_TAGS
+from tako.checks import LONGEST_KEY, check_tags, check_text
 from tako.clock import now_ms
 from tako.commands import (
     Enqueue,
@@ -31,6 +31,7 @@ from tako.model import BrokenModule, Role, Run, WorkflowInfo, WorkflowStat
 from tako.schema import find_problem
 from tako.web import charts, csrf
 from tako.web.engine import config_of, engine_of
+from tako.web.pages import wording
 from tako.web.pages.answering import once
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of, short
@@ -239,10 +240,12 @@ def _options(data: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
             options["delay"] = to_ms(given, what="delay")
         except (TypeError, ValueError, OverflowError, TakoError) as error:
             errors["delay"] = str(error)
-    if len(key) > LONGEST_KEY:
-        errors["unique_key"] = f"At most {LONGEST_KEY} characters are possible."
-    if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
-        errors["tags"] = f"At most {MOST_TAGS} tags of {LONGEST_TAG} characters are possible."
-    options["unique_key"] = key or None
-    options["tags"] = tuple(dict.fromkeys(tags))
+    try:
+        options["unique_key"] = check_text(key, "a unique key", LONGEST_KEY) if key else None
+    except ValueError as error:
+        errors["unique_key"] = wording.sentence(str(error))
+    try:
+        options["tags"] = check_tags(tuple(dict.fromkeys(tags)))
+    except ValueError as error:
+        errors["tags"] = wording.sentence(str(error))
     return options, errors
