@@ -42,6 +42,10 @@ class At:
         return IDS[self.role]
 
     @property
+    def name(self) -> str:
+        return tour.PEOPLE[self.role] if self.role else "Zoë Nobody"
+
+    @property
     def other(self) -> str:
         return "ben" if self.person == "ana" else "ana"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tako.model import Role
+from tako import approvals
 from tests.web import flows, tour
 from tests.web.flows import FLOWS, At, Flow
 from tests.web.showcase import Showcase, showcase
@@ -53,16 +53,17 @@ def at(
         trouble: list[str] = []
         page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        log_in(page, request.param)
-        yield At(shop, page, request.param)
-        assert [line for line in trouble if not line.startswith("Failed to load resource")] == []
+        found = At(shop, page, request.param)
+        log_in(page, found)
+        yield found
+        # What is refused is told on the page; or it is a session that is over, on purpose.
+        told = ("Failed to load resource", "Response Status Error Code 401")
+        assert [line for line in trouble if not line.startswith(told)] == []
 
 
-def log_in(page: Page, role: Role | None) -> None:
-    if role:
-        return tour.log_in(page, role)
+def log_in(page: Page, at: At) -> None:
     page.goto("/login")
-    page.get_by_role("button", name="Zoë Nobody").click()
+    page.get_by_role("button", name=at.name).click()
     page.wait_for_url("**/inbox")
 
 
@@ -95,3 +96,47 @@ def test_what_is_shown_is_exported_by_who_may_see_it(at: At) -> None:
         assert answer is not None
         assert answer.status == 403
         expect(at.page.get_by_role("heading", name="Not allowed")).to_be_visible()
+
+
+def test_who_was_logged_out_meanwhile_logs_in_and_goes_on_where_they_were(
+    at: At, *, scripts: bool
+) -> None:
+    """With scripts an open page asks for it by itself: that is in `test_live_in_a_browser.py`."""
+    page = at.page
+    if not at.role:
+        return session_ends(at, "/inbox", "Inbox")
+    session_ends(at, "/runs?state=failed", "Runs")
+    if tour.may(at.role, tour.APPROVER) and not scripts:
+        approval = at.ask()
+        page.goto(f"/approvals/{approval.id}")
+        page.get_by_label("Comment").fill("Gladly.")
+        page.context.clear_cookies(name="tako_session")
+        at.press("Approve")
+        expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+        assert approvals.get_sync(approval.id).answers == ()
+        page.get_by_role("button", name=tour.PEOPLE[at.role]).click()
+        expect(page).to_have_url(re.compile(f"/approvals/{approval.id}"))
+        at.press("Approve")
+        flows.counted(at, approval, "approve", "page")
+
+
+def session_ends(at: At, path: str, heading: str) -> None:
+    """As if the time of the session were over: the browser forgets its cookie."""
+    page = at.page
+    page.goto("/login")  # which does not listen for news, so does not go anywhere by itself
+    page.context.clear_cookies(name="tako_session")
+    page.goto(path)
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    page.get_by_role("button", name=at.name).click()
+    expect(page).to_have_url(f"{at.shop.url}{path}")
+    expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
+
+
+def test_who_logs_out_sees_nothing_any_more(at: At) -> None:
+    page = at.page
+    page.goto("/inbox")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    log_in(page, at)
