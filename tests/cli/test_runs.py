@@ -108,6 +108,15 @@ def test_cancel_ends_runs_and_says_which_had_ended(served: AppFixture) -> None:
     assert api.get_sync("c-1").reason == "closed"
 
 
+def test_what_others_wrote_moves_no_cursor(served: AppFixture) -> None:
+    run_id = api.enqueue_sync("nap", "eve").id
+    api.cancel_sync(run_id, "gone\x1b[2J\x9b1A\rno")
+    for command in (("list",), ("show", run_id)):
+        out = tako(served, "runs", *command).stdout
+        assert "gone\\x1b[2J\\x9b1A" in out
+        assert not {"\x1b", "\x9b", "\r"} & set(out)
+
+
 def test_rerun_starts_a_failed_run_again(served: AppFixture) -> None:
     handle = api.enqueue_sync("break", "x", run_id="again")
     with pytest.raises(api.RunFailed):

@@ -116,19 +116,19 @@ def show(approval_id: ApprovalId, as_json: Json = False) -> None:
 
 def _print(approval: "Approval") -> None:
     from tako.cli.forms import print_fields
-    from tako.cli.output import print_table, short
+    from tako.cli.output import print_table, say, short
     from tako.cli.wording import command
     from tako.clock import now_ms
     from tako.durations import clock
 
     now = now_ms()
-    print(f"{approval.question.title}  {approval.id}")
+    say(f"{approval.question.title}  {approval.id}")
     for name, value in _facts(approval, now):
-        print(f"  {name:<10} {value}")
+        say(f"  {name:<10} {value}")
     if approval.question.body:
-        print("\n" + approval.question.body.rstrip())
+        say("\n" + approval.question.body.rstrip())
     if approval.answers:
-        print()
+        say()
         columns = ("PERSON", "ANSWER", "AT", "THROUGH", "VALUE", "COMMENT")
         rows = [
             (a.person, a.answer, clock(a.at), a.channel, short(a.value), short(a.comment))
@@ -136,10 +136,10 @@ def _print(approval: "Approval") -> None:
         ]
         print_table(columns, rows, empty="")
     if approval.question.schema is not None:
-        print()
+        say()
         print_fields(approval.question.schema)
     if approval.state == "open":
-        print(f"\nAnswer with: {command(approval)}")
+        say(f"\nAnswer with: {command(approval)}")
 
 
 def _facts(approval: "Approval", now: int) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tako.cli.output import print_table, short
+from tako.cli.output import print_table, say, short
 from tako.cli.reading import open_reader
 from tako.cli.wording import sentence
 from tako.clock import now_ms
@@ -58,12 +58,12 @@ def error_of(text: str) -> RunError:
 def print_run(details: Details) -> None:
     """Print it for people."""
     run = details.run
-    print(f"{run.workflow}  {run.id}")
+    say(f"{run.workflow}  {run.id}")
     for name, value in _facts(run, details.now):
-        print(f"  {name:<10} {value}")
+        say(f"  {name:<10} {value}")
     if details.why:
-        print("\n" + details.why)
-    print()
+        say("\n" + details.why)
+    say()
     columns = ("STEP", "KIND", "OUTCOME", "TOOK", "ENDED", "ATTEMPT", "VALUE")
     rows = [_step(step, details.now) for step in details.steps]
     print_table(columns, rows, empty="No step is saved.")
@@ -71,9 +71,9 @@ def print_run(details: Details) -> None:
         error = error_of(run.error)
         where = f" in step {error.step!r}" if error.step else ""
         last = "" if run.state is RunState.FAILED else ", the last failed attempt"
-        print(f"\nError{where}{last}: {error.type}: {error.message}")
+        say(f"\nError{where}{last}: {error.type}: {error.message}")
         if error.traceback:
-            print(error.traceback.rstrip())
+            say(error.traceback.rstrip())
 
 
 def _facts(run: Run, now: int) -> Iterator[tuple[str, str]]:

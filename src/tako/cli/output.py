@@ -1,10 +1,13 @@
 """What commands print: JSON for programs, tables and relative times for people."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and ends of lines
 
 
 def print_json(value: Any) -> None:
@@ -18,7 +21,20 @@ def report(value: Any, text: str, *, as_json: bool) -> None:
     if as_json:
         print_json(value)
     else:
-        print(text)
+        say(text)
+
+
+def say(text: str = "") -> None:
+    """Print ``text`` for people, whoever wrote it."""
+    print(visible(text))
+
+
+def visible(text: str) -> str:
+    r"""``text`` with its control characters as "\x1b": else it moves the cursor of a terminal.
+
+    An error, a reason or a title comes from outside, and would hide what stands before it.
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def plain(record: Any, *, as_json: Sequence[str] = ()) -> dict[str, Any]:
@@ -64,7 +80,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
         whole = column in {"RUN", "EVENT", "APPROVAL"}  # what people copy is never cut
         table.add_column(column, no_wrap=True, overflow="fold" if whole else "ellipsis")
     for row in rows:
-        table.add_row(*[Text(cell, style=_STYLES.get(cell, "")) for cell in row])
+        table.add_row(*[Text(visible(cell), style=_STYLES.get(cell, "")) for cell in row])
     # Into a file or a pipe goes all of a row: nobody's window cuts it.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
     console.print(table if table.row_count else empty)

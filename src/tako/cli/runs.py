@@ -129,7 +129,7 @@ def show(run_id: RunId, as_json: Json = False) -> None:
 
 def logs(run_id: RunId, as_json: Json = False) -> None:
     """Show what a run has logged with step.log. Works with the server down."""
-    from tako.cli.output import plain, print_json
+    from tako.cli.output import plain, print_json, say
     from tako.cli.reading import open_reader
     from tako.commands import ListLogs, LogPage
     from tako.durations import clock
@@ -138,7 +138,7 @@ def logs(run_id: RunId, as_json: Json = False) -> None:
     if as_json:
         print_json([plain(line) for line in lines])
     for line in () if as_json else lines:
-        print(f"{clock(line.at)}  {line.level:<8} {line.message}")
+        say(f"{clock(line.at)}  {line.level:<8} {line.message}")
 
 
 def cancel(

@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 def workflows(as_json: Json = False) -> None:
     """List the workflows that workers know, and files that do not load. Works offline."""
-    from tako.cli.output import plain, print_json, print_table
+    from tako.cli.output import plain, print_json, print_table, say
     from tako.cli.reading import open_reader
     from tako.commands import ListWorkflows, WorkflowList
 
@@ -29,7 +29,7 @@ def workflows(as_json: Json = False) -> None:
     rows = [_row(workflow) for workflow in found.workflows]
     print_table(columns, rows, empty="No worker has registered a workflow yet.")
     for module in found.broken:
-        print(f"\n{module.module} does not load:\n{module.error}")
+        say(f"\n{module.module} does not load:\n{module.error}")
 
 
 def _plain(w: "WorkflowInfo") -> dict[str, Any]:
