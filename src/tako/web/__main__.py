@@ -13,7 +13,6 @@ import socket
 import sys
 
 import msgspec
-import uvloop
 
 from tako.config import AppConfig
 from tako.web.serving import serve
@@ -46,7 +45,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[_ToServer()])
     config: AppConfig = pickle.load(sys.stdin.buffer)
     try:
-        uvloop.run(_until_let_go(config, int(sys.argv[1])))
+        # Not uvloop: it writes at the end of a turn, so of ten pages the first waits for the last.
+        asyncio.run(_until_let_go(config, int(sys.argv[1])))
     except Exception:
         logging.getLogger("tako.web").exception("app %s: HTTP has failed", config.name)
         sys.exit(1)

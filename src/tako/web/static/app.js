@@ -65,8 +65,10 @@ document.addEventListener("htmx:configRequest", (event) => {
 });
 
 // Who has logged out in another tab, or may see this no more, is told so by the page itself.
-document.addEventListener("htmx:responseError", (event) => {
-  if ([401, 403].includes(event.detail.xhr.status)) location.reload();
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (![401, 403].includes(event.detail.xhr.status)) return;
+  event.detail.isError = false; // which the console would be full of
+  location.reload();
 });
 
 function say(away) {
