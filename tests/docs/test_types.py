@@ -1,15 +1,14 @@
 """The code of the pages satisfies a strict type checker, as a reader's editor will show it."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from mypy import api
 
 from tests.docs.pages import ROOT, blocks, pages
 
-MYPY = [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", "--no-error-summary"]
-MYPY += ["--disable-error-code=import-untyped"]  # of others, of which one may have no stubs
+# Of other packages one may have no stubs.
+MYPY = "--strict --explicit-package-bases --no-error-summary --disable-error-code=import-untyped"
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +23,14 @@ def with_code() -> list[Path]:
 
 
 @pytest.mark.parametrize("page", with_code(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_code_of_the_page_has_no_type_error(page: Path, tmp_path: Path, cache: Path) -> None:
+def test_the_code_of_the_page_has_no_type_error(
+    page: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for block in blocks(page.read_text(), page.name):
         if block.path.endswith(".py"):
             path = tmp_path / block.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text)
-    done = subprocess.run(
-        [*MYPY, "--cache-dir", cache, "."],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.chdir(tmp_path)
+    said, complained, status = api.run([*MYPY.split(), "--cache-dir", str(cache), "."])
+    assert status == 0, said + complained

@@ -4,7 +4,6 @@ A page is loaded once. What people see depends on the width and the colours alon
 while it is open; so each look costs some hundredths of a second.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,9 +27,7 @@ class Look:
 
 
 # From one to the next only one thing changes, and nothing when the next page begins.
-NARROW = [Look(360, "light"), Look(360, "dark")]
-WIDE = [Look(1280, "dark"), Look(1280, "light")]
-LOOKS = NARROW + WIDE
+LOOKS = [Look(360, "light"), Look(360, "dark"), Look(1280, "dark"), Look(1280, "light")]
 
 # Of everything that can have the focus: does one see it there? Only what does not show it.
 _FOCUS = """() => {
@@ -76,15 +73,15 @@ def put_on(page: Page, look: Look) -> None:
     page.emulate_media(color_scheme=look.scheme)
 
 
-def wrong(page: Page, looks: Sequence[Look] = LOOKS, *, with_axe: bool = True) -> list[str]:
-    """What somebody could not see or use, in any of these looks, and what moves.
+def wrong(page: Page, *, with_axe: bool = True) -> list[str]:
+    """What somebody could not see or use, in any look, and what moves.
 
     ``with_axe``: the policy of the page must be bypassed, and scripts be allowed.
     """
     page.keyboard.press("Shift")  # who has a keyboard in use is shown the focus
     found: list[str] = []
     width = 0
-    for look in looks:
+    for look in LOOKS:
         new_width, width = look.width != width, look.width
         put_on(page, look)
         low, high = look.background
@@ -107,7 +104,7 @@ def _moving(page: Page) -> list[str]:
 def wrong_on_paper(page: Page) -> list[str]:
     """What is wrong with a page as it is printed, also by somebody whose screen is dark."""
     found: list[str] = []
-    for look in (NARROW[0], WIDE[0]):
+    for look in (LOOKS[0], LOOKS[2]):
         put_on(page, look)
         page.emulate_media(media="print")
         lines = page.evaluate(_ON_PAPER) + wrong_layout(page)

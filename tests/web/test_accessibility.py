@@ -15,7 +15,6 @@ from tests.web import looks, tour
 from tests.web.axe import violations
 from tests.web.showcase import Showcase, showcase
 
-WIDTHS = {"narrow": looks.NARROW, "wide": looks.WIDE}  # each light and dark
 ANA, BEN = tour.OPERATOR, tour.APPROVER
 # What has the focus: its element, its name, and whether one sees that.
 FOCUS = """() => {
@@ -39,11 +38,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
 def anybody(shop: Showcase, browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
 
-    def opened(role: Role | None = None, width: str = "wide") -> Page:
+    def opened(role: Role | None = None) -> Page:
         context = browser.new_context(base_url=shop.url)
         contexts.append(context)
         page = context.new_page()
-        looks.put_on(page, WIDTHS[width][0])
         if role is not None:
             tour.log_in(page, role)
         return page
@@ -58,11 +56,10 @@ def nothing(found: dict[str, list[str]]) -> None:
     assert not lines, "\n".join(lines)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_on_what_a_link_opens(
-    shop: Showcase, anybody: Callable[..., Page], width: str
+    shop: Showcase, anybody: Callable[..., Page]
 ) -> None:
-    page = anybody(width=width)
+    page = anybody()
     asked = shop.ask(title="Hire Kim?", to=["ana", "ben"], body="A *cook*.", requester="vic")
     link = shop.link(asked)
     revoked = shop.link(asked, "ben")
@@ -71,7 +68,7 @@ def test_axe_finds_nothing_on_what_a_link_opens(
     found = {}
 
     def look_at(name: str) -> None:
-        found[name] = looks.wrong(page, WIDTHS[width])
+        found[name] = looks.wrong(page)
 
     page.goto(link)
     look_at("open")
@@ -88,89 +85,83 @@ def test_axe_finds_nothing_on_what_a_link_opens(
     nothing(found)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_without_a_login_with_errors_and_with_an_empty_inbox(
-    shop: Showcase, anybody: Callable[..., Page], width: str
+    shop: Showcase, anybody: Callable[..., Page]
 ) -> None:
-    page, found = anybody(width=width), {}
+    page, found = anybody(), {}
     page.goto("/login")
-    found["login"] = looks.wrong(page, WIDTHS[width])
+    found["login"] = looks.wrong(page)
     page.get_by_role("button", name="Zoë Nobody").click()
     page.wait_for_url("**/inbox")
-    found["an empty inbox"] = looks.wrong(page, WIDTHS[width])
+    found["an empty inbox"] = looks.wrong(page)
     page.goto("/runs")
-    found["not allowed"] = looks.wrong(page, WIDTHS[width])
-    page = anybody(ANA, width)
+    found["not allowed"] = looks.wrong(page)
+    page = anybody(ANA)
     page.goto(f"/approvals/{shop.order.id}")
     page.get_by_label("Percent").fill("99")
     page.locator("form.answer").evaluate("form => { form.noValidate = true }")
     page.get_by_role("button", name="Approve").click()
     if page.locator("#word").is_visible():
-        found["the word"] = looks.wrong(page, WIDTHS[width])
+        found["the word"] = looks.wrong(page)
         page.locator("#word").fill("approve")
         page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert").first).to_be_visible()
-    found["errors"] = looks.wrong(page, WIDTHS[width])
+    found["errors"] = looks.wrong(page)
     nothing(found)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_before_and_after_many_are_answered(
-    shop: Showcase, anybody: Callable[..., Page], width: str
+    shop: Showcase, anybody: Callable[..., Page]
 ) -> None:
-    page, found = anybody(ANA, width), {}
+    page, found = anybody(ANA), {}
     for n in range(2):
-        shop.ask(title=f"both {width} {n}", to=["ana"])
-    page.goto(f"/inbox?text=both {width}")
-    for look in WIDTHS[width]:
+        shop.ask(title=f"both {n}", to=["ana"])
+    page.goto("/inbox?text=both")
+    for look in looks.LOOKS:
         looks.put_on(page, look)
         page.keyboard.press("?")
         expect(page.get_by_role("dialog")).to_be_visible()
         found[f"the keys, {look}"] = violations(page)
         page.keyboard.press("Escape")
     page.keyboard.press("j")
-    for look in WIDTHS[width]:
+    for look in looks.LOOKS:
         looks.put_on(page, look)
         page.keyboard.press("a")
         expect(page.get_by_role("button", name="Undo")).to_be_focused()
         found[f"an answer that is held, {look}"] = violations(page)
         page.keyboard.press("Escape")
     page.get_by_label("Select all").check()
-    found["both are ticked"] = looks.wrong(page, WIDTHS[width])
+    found["both are ticked"] = looks.wrong(page)
     page.get_by_role("button", name="Approve selected").click()
     page.get_by_role("button", name="Approve 2").click()
     page.get_by_role("button", name="Send now").click()
     expect(page.get_by_role("heading", name="2 of 2 answers counted")).to_be_visible()
-    found["what became of them"] = looks.wrong(page, WIDTHS[width])
+    found["what became of them"] = looks.wrong(page)
     nothing(found)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing_before_and_after_many_runs_are_cancelled(
-    shop: Showcase, anybody: Callable[..., Page], width: str
+    shop: Showcase, anybody: Callable[..., Page]
 ) -> None:
-    page, found = anybody(ANA, width), {}
+    page, found = anybody(ANA), {}
     run = tako.enqueue_sync("welcome-customer", "bulk", tags=["bulk"], delay="1h")
     page.goto("/runs?tag=bulk")
     page.get_by_role("button", name="Run again …").click()
     expect(page.get_by_text("There is nothing to do.")).to_be_visible()
-    found["nothing is chosen"] = looks.wrong(page, WIDTHS[width])
+    found["nothing is chosen"] = looks.wrong(page)
     page.goto("/runs?tag=bulk")
     page.get_by_role("checkbox", name=run.id).check()
     page.get_by_role("button", name="Cancel …").click()
     expect(page.get_by_role("heading", name="Cancel: 1 run?")).to_be_visible()
-    found["a preview"] = looks.wrong(page, WIDTHS[width])
+    found["a preview"] = looks.wrong(page)
     page.get_by_role("button", name="Cancel: 1 run").click()
     expect(page.get_by_role("heading", name="1 cancelled")).to_be_visible()
-    found["done"] = looks.wrong(page, WIDTHS[width])
+    found["done"] = looks.wrong(page)
     nothing(found)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_axe_finds_nothing_on_what_is_refused(
-    shop: Showcase, anybody: Callable[..., Page], width: str
-) -> None:
-    page, found = anybody(ANA, width), {}
+def test_axe_finds_nothing_on_what_is_refused(shop: Showcase, anybody: Callable[..., Page]) -> None:
+    page, found = anybody(ANA), {}
 
     def press(status: int, path: str, name: str, before: Callable[[], object]) -> None:
         page.goto(path)
@@ -181,7 +172,7 @@ def test_axe_finds_nothing_on_what_is_refused(
                 page.get_by_role("button", name="Send now").click()
         assert answered.value.status == status, path
         page.wait_for_load_state()
-        found[f"{status} {path}"] = looks.wrong(page, WIDTHS[width])
+        found[f"{status} {path}"] = looks.wrong(page)
 
     def forge() -> None:
         page.locator("[name=csrf]").evaluate_all("all => all.forEach((n) => { n.value = 'x' })")
@@ -203,7 +194,7 @@ def test_axe_finds_nothing_on_what_is_refused(
     press(422, "/waiting?of=some", "Send", lambda: page.get_by_label("Payload").fill("{"))
     press(422, "/workflows/ask", "Start", lambda: page.locator("#start textarea").first.fill("{"))
     page.goto("/runs.csv?since=nonsense")
-    found["422, of a file"] = looks.wrong(page, WIDTHS[width])
+    found["422, of a file"] = looks.wrong(page)
     nothing(found)
 
 
