@@ -426,7 +426,7 @@ def test_many_guesses_at_once_hold_up_nobody_who_is_in(app: AppFixture, visitor:
             pages.append(visitor.get("/login"))
     assert [guess.result() for guess in guesses] == [401] * 10
     assert all("You are logged in" in page.text for page in pages)
-    assert max(page.elapsed.total_seconds() for page in pages) < 1
+    assert len(pages) > 2 * len(guesses), "a page waited for guesses: then five are seen, not 500"
 
 
 def _guess(url: str, name: str) -> int:
