@@ -29,8 +29,16 @@ class Look:
 # From one to the next only one thing changes, and nothing when the next page begins.
 LOOKS = [Look(360, "light"), Look(360, "dark"), Look(1280, "dark"), Look(1280, "light")]
 
-# Of everything that can have the focus: does one see it there? Only what does not show it.
+# Whether one sees that an element has the focus.
+FOCUS_IS_SEEN = """(node) => {
+  const drawn = getComputedStyle(node.ownerSVGElement ? node.querySelector(".tl-row") : node);
+  return drawn.outlineStyle !== "none" && parseFloat(drawn.outlineWidth) >= 2
+    || drawn.boxShadow !== "none" || !["none", ""].includes(drawn.stroke);
+}"""
+
+# Of everything that can have it, what does not show it.
 _FOCUS = """() => {
+  const isSeen = FOCUS_IS_SEEN;
   const hidden = [], before = document.activeElement;
   const all = [...document.querySelectorAll(
     "a[href], button, input, select, textarea, summary, [tabindex='0']")]
@@ -38,15 +46,12 @@ _FOCUS = """() => {
   for (const node of all.slice(0, 120)) {
     node.focus({ preventScroll: true });
     if (document.activeElement !== node) continue;
-    const drawn = getComputedStyle(node.ownerSVGElement ? node.querySelector(".tl-row") : node);
-    const seen = drawn.outlineStyle !== "none" && parseFloat(drawn.outlineWidth) >= 2
-      || drawn.boxShadow !== "none" || !["none", ""].includes(drawn.stroke);
-    if (!seen) hidden.push(`no focus is seen on ${node.outerHTML.slice(0, 100)}`);
+    if (!isSeen(node)) hidden.push(`no focus is seen on ${node.outerHTML.slice(0, 100)}`);
   }
   if (before === document.body) document.activeElement.blur();
   else before.focus({ preventScroll: true });
   return hidden.slice(0, 5);
-}"""
+}""".replace("FOCUS_IS_SEEN", FOCUS_IS_SEEN)
 
 # What moves for those who asked for less of it.
 _MOVING = """() => {

@@ -18,14 +18,10 @@ from tests.web.showcase import Showcase, showcase
 ANA, BEN = tour.OPERATOR, tour.APPROVER
 # What has the focus: its element, its name, and whether one sees that.
 FOCUS = """() => {
-  const node = document.activeElement;
-  const step = node.ownerSVGElement ? node.querySelector(".tl-row") : node;
-  const drawn = getComputedStyle(step);
+  const node = document.activeElement, isSeen = FOCUS_IS_SEEN;
   const name = node.labels?.[0]?.innerText || node.innerText || node.title || "";
-  const seen = drawn.outlineStyle !== "none" && parseFloat(drawn.outlineWidth) >= 2
-    || drawn.boxShadow !== "none" || !["none", ""].includes(drawn.stroke);
-  return [node.tagName, name.trim().split("\\n")[0], seen];
-}"""
+  return [node.tagName, name.trim().split("\\n")[0], isSeen(node)];
+}""".replace("FOCUS_IS_SEEN", looks.FOCUS_IS_SEEN)
 
 
 @pytest.fixture(scope="module")

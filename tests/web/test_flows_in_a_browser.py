@@ -38,11 +38,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
         yield found
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["with scripts", "without scripts"])
-def scripts(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
 @pytest.fixture(scope="module", params=ROLES, ids=lambda role: role or "no role")
 def at(
     shop: Showcase, browser: Browser, request: pytest.FixtureRequest, *, scripts: bool

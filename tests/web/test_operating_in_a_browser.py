@@ -28,11 +28,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
         yield found
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["with scripts", "without scripts"])
-def scripts(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
 @pytest.fixture(scope="module")
 def ana(shop: Showcase, browser: Browser, *, scripts: bool) -> Iterator[Page]:
     """An operator. She is told nothing in the console, and no script of hers fails."""

@@ -88,7 +88,7 @@ class Supervisor:
         self._troubles: dict[str, _Trouble] = {}
         self._loaded: frozenset[str] | None = None  # by the last worker that registered
         self._seen: Fingerprint | None = None  # the code it was started with
-        self.unread = True  # it may have changed since
+        self.unread = True  # it may have changed since: see `renew`
         self._expected: set[str] = set()  # workers of an earlier server
         self._patient_until = 0.0
         self._stopping = False
@@ -100,7 +100,7 @@ class Supervisor:
         """Start what the groups are to have; those who may reconnect are given time to."""
         self._expected = set(survivors)
         self._patient_until = monotonic() + _RECONNECT if self._expected else 0.0
-        self.look({"default", *self._app.groups, *self._catalogue.groups()})
+        self.renew()
 
     def look(self, groups: Iterable[str], *, at_once: bool = False) -> None:
         """Something may be ready in these groups, or their workers changed."""

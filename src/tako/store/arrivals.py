@@ -10,28 +10,22 @@ from tako.store.transaction import Arrived, Transaction
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
+_BETWEEN = "count_runs_between"
 _MOST = 1_000  # workflows that are remembered
 
 
 def per_day(tx: Transaction, workflow: str, days: int) -> tuple[int, ...]:
     """The last day ends with this hour."""
     end = (tx.now // _HOUR + 1) * _HOUR
-    row = tx.db.one("last_run")
-    last = 0 if row is None or row[0] is None else int(row[0])
+    last = tx.db.number("last_run")
     known = tx.shared.arrived.get((workflow, days))
     if known is None or known.end != end:
         edges = [first_since(tx, end - n * _DAY) for n in range(days, 0, -1)] + [last + 1]
-        counts = [_between(tx, workflow, low, high) for low, high in pairwise(edges)]
+        counts = [tx.db.number(_BETWEEN, workflow, low, high) for low, high in pairwise(edges)]
     else:
         counts = list(known.per_day)
-        counts[-1] += _between(tx, workflow, known.upto + 1, last + 1)
+        counts[-1] += tx.db.number(_BETWEEN, workflow, known.upto + 1, last + 1)
     if len(tx.shared.arrived) >= _MOST:
         tx.shared.arrived.clear()
     tx.shared.arrived[workflow, days] = Arrived(end, last, tuple(counts))
     return tuple(counts)
-
-
-def _between(tx: Transaction, workflow: str, low: int, high: int) -> int:
-    row = tx.db.one("count_runs_between", workflow, low, high)
-    assert row is not None, "it is a count"
-    return int(row[0])

@@ -70,6 +70,11 @@ class Database:
         rows = self._connection.execute(_STATEMENTS[statement], values).fetchall()
         return rows[0] if rows else None
 
+    def number(self, statement: str, *values: Any) -> int:
+        """The one number of the one row; 0 if there is none, or it is NULL."""
+        row = self.one(statement, *values)
+        return 0 if row is None or row[0] is None else int(row[0])
+
     def run(self, statement: str, *values: Any) -> int:
         """Execute; the number of rows it changed."""
         self._connection.execute(_STATEMENTS[statement], values)

@@ -51,12 +51,7 @@ def _may_be(tx: Transaction, c: ListRuns) -> bool:
     """Whether there is any run of this state: else all would be looked at, to find none."""
     if c.state is None or c.state in _ON_THEIR_WAY:
         return True
-    return _at_rest(tx, c.state, c.workflow) > 0
-
-
-def _at_rest(tx: Transaction, state: str | None, workflow: str | None) -> int:
-    row = tx.db.one("runs_at_rest", state, workflow)
-    return 0 if row is None else row[0] or 0
+    return tx.db.number("runs_at_rest", c.state, c.workflow) > 0
 
 
 def _statement(tx: Transaction, c: ListRuns) -> str:
@@ -64,9 +59,9 @@ def _statement(tx: Transaction, c: ListRuns) -> str:
     by_state = _BY_STATE.get(c.state or "", "find_runs")
     if c.workflow is None or c.state in _ON_THEIR_WAY:
         return by_state
-    if c.state in _BY_STATE and _at_rest(tx, c.state, None) < _at_rest(tx, None, c.workflow):
-        return by_state
-    return "find_runs_of_workflow"
+    of_state = tx.db.number("runs_at_rest", c.state, None)
+    rarer = of_state < tx.db.number("runs_at_rest", None, c.workflow)
+    return by_state if rarer and c.state in _BY_STATE else "find_runs_of_workflow"
 
 
 def _numbers(
@@ -126,8 +121,7 @@ def _range(tx: Transaction, c: ListRuns) -> tuple[int, int]:
     if c.until is not None:
         high = min(high, first_since(tx, c.until) - 1)
     if c.workflow is not None:  # of an index that others are in too, what is newer is passed over
-        row = tx.db.one("last_run_of_workflow", c.workflow)
-        high = min(high, 0 if row is None else row[0] or 0)
+        high = min(high, tx.db.number("last_run_of_workflow", c.workflow))
     return (0 if c.since is None else first_since(tx, c.since)), high
 
 
@@ -136,8 +130,7 @@ def first_since(tx: Transaction, moment: int) -> int:
 
     Numbers grow with time, but for a clock that was set back: then it is near enough.
     """
-    row = tx.db.one("last_run")
-    low, high = 0, (row[0] or 0) + 1 if row is not None else 1
+    low, high = 0, tx.db.number("last_run") + 1
     while low < high:
         middle = (low + high) // 2
         found = tx.db.one("run_from_seq", middle)

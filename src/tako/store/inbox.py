@@ -50,15 +50,13 @@ def list_approvals(tx: Transaction, c: ListApprovals) -> ApprovalList:
 def count(tx: Transaction, c: CountApprovals) -> Count:
     """Of one person at most `MOST_COUNTED`, of `MOST_SEARCHED`: each has to be looked at."""
     if c.person is None:
-        row = tx.db.one("count_open_approvals")
-        return Count(0 if row is None else row[0])
+        return Count(tx.db.number("count_open_approvals"))
     return Count(_counted(tx, c.person, c.groups))
 
 
 def _counted(tx: Transaction, person: str, groups: tuple[str, ...]) -> int:
     """Each page shows it. Whatever changes it is on record, so it is good until the next row."""
-    row = tx.db.one("audit_written")
-    written = 0 if row is None else int(row[0])
+    written = tx.db.number("audit_written")
     known = tx.shared.waiting.get((person, groups))
     if known is not None and known[:2] == (written, tx.people):
         return known[2]

@@ -36,18 +36,13 @@ def count_runs(tx: Transaction, c: CountRuns) -> RunCounts:
     counts = dict.fromkeys((str(state) for state in RunState), 0)
     workflow = or_not_ours(c)
     counts |= dict(tx.db.all("count_runs_at_rest", workflow))
-    counts["pending"] = _one(tx, "count_pending_runs", workflow)
-    counts["running"] = _one(tx, "count_running_runs", workflow)
+    counts["pending"] = tx.db.number("count_pending_runs", workflow)
+    counts["running"] = tx.db.number("count_running_runs", workflow)
     return RunCounts(counts)
 
 
-def _one(tx: Transaction, statement: str, *values: object) -> int:
-    row = tx.db.one(statement, *values)
-    return 0 if row is None or row[0] is None else int(row[0])
-
-
 def story(tx: Transaction, c: GetStory) -> Story:
-    seq = _one(tx, "seq_of_run", c.run_id)
+    seq = tx.db.number("seq_of_run", c.run_id)
     rows = tx.db.all("brief_runs_by_seq", json_list([seq]))
     if not rows:
         raise no_run(c.run_id)
@@ -85,7 +80,7 @@ def _stat(tx: Transaction, name: str, days: int) -> WorkflowStat:
     return WorkflowStat(
         name=name,
         per_day=per_day(tx, name, days),
-        waiting=_one(tx, "runs_at_rest", "waiting", name),
+        waiting=tx.db.number("runs_at_rest", "waiting", name),
         sample=len(ended),
         failed=sum(1 for row in ended if row[0] == "failed"),
         failures=_failures([row[0] == "failed" for row in reversed(ended)]),
@@ -123,7 +118,7 @@ def storage(tx: Transaction, _c: GetStorage) -> Storage:
     return Storage(
         *tx.db.sizes(),
         runs=sum(count_runs(tx, CountRuns(own=True)).counts.values()),
-        events=_one(tx, "count_events"),
-        approvals=_one(tx, "count_approvals"),
-        audit=_one(tx, "audit_written"),
+        events=tx.db.number("count_events"),
+        approvals=tx.db.number("count_approvals"),
+        audit=tx.db.number("audit_written"),
     )

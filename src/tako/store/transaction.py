@@ -37,8 +37,7 @@ class Shared:
         self.arrived: dict[tuple[str, int], Arrived] = {}  # (workflow, days): see arrivals
         # (person, groups) -> rows of the record, who people were, and how many waited for them
         self.waiting: dict[tuple[str, tuple[str, ...]], tuple[int, Directory, int]] = {}
-        row = database.one("reserved_seqs")
-        self.last_seq = self.reserved = 0 if row is None else int(row[0])
+        self.last_seq = self.reserved = database.number("reserved_seqs")
         self.read_workflows(database)
 
     def read_workflows(self, database: Database) -> None:

@@ -302,8 +302,7 @@ def _check_payload(tx: Transaction, c: Signal, schema_ids: list[int]) -> None:
 
 def _promised_upto(tx: Transaction, event: str, before: int) -> int:
     """Up to which waiter the signals before this one are still being delivered."""
-    row = tx.db.one("promised_upto", event, before)
-    return 0 if row is None or row[0] is None else int(row[0])
+    return tx.db.number("promised_upto", event, before)
 
 
 def _open_waiters(
