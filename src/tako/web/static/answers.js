@@ -23,7 +23,7 @@
   function hold(form, button) {
     const doing = button.dataset.doing;
     const bar = document.createElement("section");
-    bar.className = "hold";
+    bar.className = "hold settling";
     bar.setAttribute("aria-label", "An answer that is not sent yet");
     bar.innerHTML = '<div><p><strong></strong> in <span class="hold-left"></span> s: <span dir="auto"></span></p>' +
       '<p class="small">Leaving this page sends nothing.</p></div>' +
