@@ -3,8 +3,10 @@
 from asyncio import Runner
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import apsw
+import pytest
 
 from tako.commands import (
     Bail,
@@ -121,6 +123,20 @@ def test_runs_of_each_day_are_counted_on_when_new_ones_come(driver: Driver) -> N
     driver.now += HOUR
     driver.enqueue()
     assert per_day(driver) == (0, 1, 4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_runs_go_from_one_day_to_the_next_as_hours_pass(driver: Driver, seed: int) -> None:
+    chance, came = Random(seed), []
+    for _ in range(40):
+        driver.now += chance.choice([0, HOUR // 3, HOUR, 5 * HOUR, DAY, 2 * DAY])
+        for _ in range(chance.randrange(3)):
+            driver.enqueue()
+            came.append(driver.now)
+        driver.enqueue("v")
+        end = (driver.now // HOUR + 1) * HOUR
+        ages = [(end - 1 - moment) // DAY for moment in came]
+        assert per_day(driver) == (ages.count(2), ages.count(1), ages.count(0))
 
 
 def test_what_was_counted_in_a_batch_that_is_rolled_back_is_forgotten(driver: Driver) -> None:

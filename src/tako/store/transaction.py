@@ -15,13 +15,14 @@ _RESERVE = 10_000  # numbers taken from the file at a time
 
 
 class Arrived(NamedTuple):
-    """How many runs of a workflow came in, of all up to number ``upto``.
+    """How many runs of a workflow came in on some days.
 
-    The last of the days ends at ``end``, in ms.
+    The last of them ends at ``end``, in ms; each has the numbers from its of the ``edges`` to the
+    next one.
     """
 
     end: int
-    upto: int
+    edges: tuple[int, ...]
     per_day: tuple[int, ...]
 
 
