@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SEED = int(os.environ.get("TAKO_TEST_SEED") or random.SystemRandom().randrange(2**32))
+os.environ["TAKO_TEST_SEED"] = str(SEED)  # the processes of pytest-xdist have it too
 LONGEST = (
     "web/test_every_page",
     "web/test_flows_in_a_browser",
@@ -34,6 +35,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tako")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis has it too, unless it is given one of its own."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(SEED)
 
 
 def pytest_report_header() -> str:
