@@ -12,6 +12,7 @@ from tako.durations import format_ms
 from tako.model import StepRecord, Waiter, WorkflowInfo
 from tako.schema import validate_schema
 from tests.store.model_nouns import ModelEvent, ModelRun, ModelWaiter
+from tests.store.model_schedules import ModelSchedules, payload_of, run_id_of
 
 UNFINISHED = ("pending", "running", "waiting")
 UNSAID = "*"  # a text for people that is there, whatever it says
@@ -31,8 +32,10 @@ class ModelStore:
         self.waiters: list[ModelWaiter] = []
         self.events: list[ModelEvent] = []
         self.workflows: dict[str, WorkflowInfo] = {}
+        self.schedules = ModelSchedules()
         self.pushes: list[tuple[str, c.Push]] = []
         self.ended: list[str] = []
+        self.scheduled: list[str] = []  # runs that came in by themselves
 
     def execute(self, command: c.Command, now: int, told: Any) -> Any:
         """The reply; ``told`` is the store's, of which only a Claim's choice is used."""
@@ -55,7 +58,9 @@ class ModelStore:
                 raise No("payload_refused")
             group = info.group
             timeout = info.timeout if timeout is None else timeout
-        group = self._group(e.workflow, group)
+        return self._enter(e, self._group(e.workflow, group), timeout)
+
+    def _enter(self, e: c.Enqueue, group: str, timeout: int | None) -> c.Enqueued:
         if e.run_id in self.runs:
             return c.Enqueued(e.run_id, False)
         holder = self._holder(e.workflow, e.unique_key)
@@ -134,6 +139,8 @@ class ModelStore:
                     run.group = info.group
         told = {info.name: info for info in e.workflows}
         self.workflows = (self.workflows if e.broken else {}) | told
+        self.schedules.told(e.workflows, self.now)
+        self.schedules.keep(self.workflows)
         held = {run.lease for run in self.runs.values() if run.worker == e.worker_id}
         for run in self._runs_of(e.worker_id):
             if run.lease not in e.leases:
@@ -396,6 +403,12 @@ class ModelStore:
         over = [w for w in self.waiters if not w.open_at(self.now)]
         for waiter in sorted(over, key=lambda w: w.deadline or 0)[: e.limit]:
             self._time_out(waiter)
+        for name, schedule, at in self.schedules.due(self.now, e.limit):
+            info, payload = self.workflows[name], payload_of(schedule, at)
+            wanted = c.Enqueue(run_id_of(name, at), name, payload)
+            if self._enter(wanted, info.group, info.timeout).created:
+                self.scheduled.append(wanted.run_id)
+        runs = sorted(self.runs.values(), key=lambda run: run.seq)
         late = [
             r for r in runs if r.state in UNFINISHED and r.expires_at and r.expires_at <= self.now
         ]
@@ -437,25 +450,6 @@ class ModelStore:
             if run.lease_until is not None:
                 run.lease_until += e.delta
         return c.Ok()
-
-    # --- what tests look at
-
-    def next_due(self) -> int | None:
-        """The earliest of all times that something waits for."""
-        times = [waiter.deadline for waiter in self.waiters]
-        times += [event.expires_at for event in self.events if event.state != "spreading"]
-        for run in self.runs.values():
-            if run.state in UNFINISHED:
-                times += [run.run_at, run.lease_until, run.expires_at]
-        return min((time for time in times if time is not None), default=None)
-
-    def could_be_claimed(self) -> dict[str, set[str]]:
-        """Of each group, the runs for which there is room."""
-        found: dict[str, set[str]] = {}
-        for run in self.runs.values():
-            if run.claimable and self.room(run.workflow) > 0:
-                found.setdefault(run.group, set()).add(run.id)
-        return found
 
 
 def _but_for_when(step: StepRecord) -> tuple[Any, ...]:

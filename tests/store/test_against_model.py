@@ -23,10 +23,12 @@ from hypothesis.stateful import (
 )
 
 from tako import commands as c
-from tako.model import BrokenModule, WorkflowInfo
+from tako.model import BrokenModule, Schedule, WorkflowInfo
 from tako.store import waiting, working
+from tests.store import model_looks as looks
 from tests.store.driver import INT, START, TEXT, Driver
 from tests.store.model_nouns import ModelRun
+from tests.store.model_schedules import COMES, run_id_of
 from tests.store.model_store import UNFINISHED, UNSAID, ModelStore
 
 AT_ONCE, PAGE = 3, 4  # small, so that few waiters are many
@@ -41,7 +43,21 @@ WAITS = st.sampled_from(["w1", "w2", "w3"])
 KEYS = st.sampled_from([None, None, "k", "l"])
 TIMES = st.sampled_from([1, 5, 10, 1000])
 SOON = st.none() | TIMES
+LIMITS = st.sampled_from([1, 2, 500])
 SCHEMAS = st.sampled_from([None, None, None, INT, TEXT])
+PAYLOADS = st.sampled_from([None, None, "1"])
+SCHEDULES = st.builds(
+    lambda comes, payload: Schedule(comes[0], comes[1], payload),
+    st.sampled_from([*COMES, *list(COMES)[:3]]),
+    PAYLOADS,
+)
+ACTS: st.SearchStrategy[Any] = st.one_of(
+    st.tuples(st.just("told"), st.none() | SCHEDULES, st.booleans()),
+    st.tuples(st.just("told_again"), PAYLOADS, st.booleans()),
+    st.tuples(st.just("moment"), st.sampled_from([-1, 0, 0, 1, 5000, 3_600_000]), st.booleans()),
+    st.tuples(st.just("back"), st.sampled_from([1, 900, 5000, 3_600_000]), st.booleans()),
+    st.tuples(st.just("by_hand"), st.sampled_from("vw"), st.booleans()),
+)
 ERROR = '{"type":"ValueError","message":"oops"}'
 
 
@@ -77,9 +93,9 @@ class Comparison(RuleBasedStateMachine):
         batch, self.batch = self.batch, []
         if not batch:
             return  # the effects to be seen are still those of the last one
-        before = self.model.could_be_claimed(), self.model.next_due()
+        before = looks.could_be_claimed(self.model), looks.next_due(self.model)
         replies = self.driver.batch(*batch)
-        self.model.pushes, self.model.ended = [], []
+        self.model.pushes, self.model.ended, self.model.scheduled = [], [], []
         for command, reply in zip(batch, replies, strict=True):
             note(f"{self.driver.now - START}: {command} -> {reply}")
             expected = self.model.execute(command, self.driver.now, reply)
@@ -91,11 +107,12 @@ class Comparison(RuleBasedStateMachine):
         pushed = [(worker, without_words(push)) for worker, push in effects.pushes]
         assert sorted(map(repr, pushed)) == sorted(map(repr, self.model.pushes))
         assert sorted(effects.ended) == sorted(self.model.ended)
+        assert set(self.model.scheduled) <= set(effects.runs)
         spreading = {e.id for e in self.model.events if e.state == "spreading"}
         assert set(self.driver.store.spreading()) == spreading
-        for group, runs in self.model.could_be_claimed().items():
+        for group, runs in looks.could_be_claimed(self.model).items():
             assert runs <= claimable.get(group, set()) or group in effects.ready
-        now_due = self.model.next_due()
+        now_due = looks.next_due(self.model)
         assert self.driver.store.next_due() == now_due
         earlier = now_due is not None and (due is None or now_due < due)
         assert effects.timed or not earlier, "the timer would sleep too long"
@@ -135,6 +152,42 @@ class Comparison(RuleBasedStateMachine):
         self.driver.now -= ms
         self.add(c.ShiftLeases(-ms))
 
+    @rule(name=WORKFLOWS, first=SCHEDULES, acts=st.lists(ACTS, min_size=2, max_size=8))
+    def a_schedule_lives(
+        self, name: str, first: Schedule, acts: list[tuple[str, Any, bool]]
+    ) -> None:
+        """What can happen to one, more of it than chance would bring."""
+        if name not in self.model.schedules.known:
+            self._told(name, first, True)
+        for act, what, go in acts:
+            if schedule := self.model.schedules.known.get(name):
+                getattr(self, f"_{act}")(name, what, go, schedule)
+
+    def _told(self, name: str, schedule: Schedule | None, go: bool, *_: Any) -> None:
+        known = self.model.schedules.known
+        workflows = [WorkflowInfo(n, schedule=known.get(n)) for n in "vw" if n != name]
+        workflows.append(WorkflowInfo(name, schedule=schedule))
+        self.add(c.Register("registrar", 1, "default", 1, workflows=workflows), go)
+
+    def _told_again(self, name: str, payload: str, go: bool, was: Schedule) -> None:
+        self._told(name, Schedule(was.rule, was.zone, payload), go)
+
+    def _moment(self, _: str, off: int, go: bool, schedule: Schedule) -> None:
+        """It comes, or nearly, or others after it; there may be no room for all that is due."""
+        self.send()
+        if schedule.next_at is not None:
+            self.driver.now = max(self.driver.now, schedule.next_at + off)
+            self.add(c.Tick(1), go)
+
+    def _back(self, _: str, ms: int, *__: Any) -> None:
+        self.the_clock_is_set_back(ms)
+
+    def _by_hand(self, _: str, workflow: str, go: bool, schedule: Schedule) -> None:
+        """Somebody has enqueued the run of the moment before it comes."""
+        if schedule.next_at is not None:
+            run_id = run_id_of(workflow, schedule.next_at)
+            self.add(c.Enqueue(run_id, workflow, '"by hand"', "default"), go)
+
     @rule()
     def a_new_process_opens_the_store(self) -> None:
         self.send()
@@ -169,6 +222,7 @@ class Comparison(RuleBasedStateMachine):
                 concurrency=data.draw(limits),
                 timeout=data.draw(st.sampled_from([None, None, 1000])),
                 schema=data.draw(SCHEMAS),
+                schedule=data.draw(st.none() | SCHEDULES),
             )
             for name in data.draw(st.sampled_from(["vw", "vw", "vw", "v"]))
         ]
@@ -312,7 +366,7 @@ class Comparison(RuleBasedStateMachine):
     def heartbeat(self, go: bool, worker: str) -> None:
         self.add(c.Heartbeat(worker), go)
 
-    @rule(go=st.booleans(), limit=st.sampled_from([1, 2, 500]))
+    @rule(go=st.booleans(), limit=LIMITS)
     def tick(self, go: bool, limit: int) -> None:
         self.add(c.Tick(limit), go)
 
@@ -370,8 +424,11 @@ class Comparison(RuleBasedStateMachine):
     def both_list_the_same(self) -> None:
         if self.batch:
             return
-        waits, listed, known = self.driver.batch(
-            c.ListWaits(limit=1000), c.ListRuns(limit=1000), c.ListWorkflows()
+        waits, listed, known, due = self.driver.batch(
+            c.ListWaits(limit=1000),
+            c.ListRuns(limit=1000),
+            c.ListWorkflows(),
+            c.ListDue(limit=1000),
         )
         assert {(w.run_id, w.name) for w in waits.waiters} == {
             (w.run.id, w.name) for w in self.model.waiters
@@ -381,7 +438,11 @@ class Comparison(RuleBasedStateMachine):
         kept = [e for e in self.model.events if e.state in ("buffered", "refused")]
         assert [(e.id, e.state) for e in waits.events] == [(e.id, e.state) for e in kept]
         assert [run.id for run in listed.runs] == list(self.model.runs)[::-1]
-        assert known.workflows == [self.model.workflows[n] for n in sorted(self.model.workflows)]
+        assert known.workflows == looks.workflows(self.model)
+        assert sorted((t.at, t.kind, t.run_id, t.name) for t in due.things) == looks.due_things(
+            self.model
+        )
+        assert [thing.at for thing in due.things] == sorted(thing.at for thing in due.things)
 
 
 def without_words(message: Any) -> Any:

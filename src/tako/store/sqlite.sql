@@ -384,7 +384,7 @@ DELETE FROM schedules WHERE workflow = ?;
 -- name: due_schedules
 SELECT s.workflow, w.worker_group, w.timeout, s.rule, s.zone, s.payload, s.next_at, s.last_at
 FROM schedules AS s JOIN workflows AS w ON w.name = s.workflow
-WHERE s.next_at IS NOT NULL AND s.next_at <= ? ORDER BY s.next_at LIMIT ?;
+WHERE s.next_at IS NOT NULL AND s.next_at <= ? ORDER BY s.next_at, s.workflow LIMIT ?;
 
 -- name: advance_schedule
 UPDATE schedules SET next_at = ?, last_at = ? WHERE workflow = ?;
