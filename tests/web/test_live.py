@@ -11,7 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
+from tako.web import events, mounted
 from tests.support import wait_until
 from tests.web.site import Site, site
 
@@ -194,6 +197,33 @@ def test_a_stream_outlives_the_time_that_a_request_may_take(tmp_path: Path) -> N
 
     with site(tmp_path, web='timeout = "1s"') as started:
         asyncio.run(play(started))
+
+
+def test_a_stream_without_news_gives_signs_of_life(
+    here: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT", 0.01)
+
+    async def ana(_: Request) -> str:
+        return "ana"
+
+    async def play() -> None:
+        living = asyncio.Event()
+
+        async def send(message: Message) -> None:
+            # With data, if there is nothing in it: or a browser tells its page nothing.
+            if message.get("body") == b"event: alive\ndata:\n\n":
+                living.set()
+
+        async def receive() -> Message:
+            await living.wait()
+            return {"type": "http.disconnect"}
+
+        scope = {"type": "http", "method": "GET", "path": "/live", "query_string": b"page=system"}
+        host = {"headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1)}
+        await asyncio.wait_for(mounted(here.app.dir, who=ana)(scope | host, receive, send), 20)
+
+    asyncio.run(play())
 
 
 def test_a_server_that_stops_ends_the_streams_first(tmp_path: Path) -> None:

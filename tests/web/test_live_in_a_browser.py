@@ -88,6 +88,23 @@ def test_a_page_says_that_the_server_is_away_and_catches_up_when_it_is_back(
         again.clean_up()
 
 
+def test_a_stream_that_has_gone_silent_is_noticed_and_made_anew(the_desk: Desk, page: Page) -> None:
+    page.clock.install()
+    run = tako.enqueue_sync("ask", {"title": "Ship?", "to": ["bo"]})
+    open_run(page, run.id)
+    expect(page.locator("#main .state.waiting").first).to_be_visible()
+    doors = the_desk.server.doors()
+    doors.suspend()  # nothing comes, and nothing is closed: as after a sleep
+    try:
+        tako.cancel_sync(run.id, "enough")
+        page.clock.fast_forward("00:41")
+        expect(page.get_by_text("The server does not answer")).to_be_visible()
+    finally:
+        doors.resume()
+    expect(page.locator("#main .state.cancelled").first).to_be_visible()
+    expect(page.get_by_text("The server does not answer")).to_be_hidden()
+
+
 def test_title_and_navigation_count_what_waits_without_a_reload(the_desk: Desk, page: Page) -> None:
     page.goto("/login?next=/runs")
     with page.expect_response("**/live?**"):

@@ -16,10 +16,11 @@ from tako.web.problems import Trouble
 from tako.web.security import no_time_out
 from tako.web.who import NotLoggedIn, Who, require, who_of
 
-HEARTBEAT = 15.0  # s without news until a sign of life: a proxy must not think it is dead
+HEARTBEAT = 15.0  # s without news until a sign of life, for proxies and for the page (app.js)
 THROTTLE = 0.75  # s between two events of one stream
 _LIFE = 900.0  # s until a stream ends, and its person has to be known anew
 _RETRY = 2_000  # ms until a browser comes back
+_ALIVE = "event: alive\ndata:\n\n"
 _FOR_ALL = ("inbox", "approval")  # of who is asked, though they may have no role
 
 
@@ -28,7 +29,7 @@ def routes() -> list[BaseRoute]:
 
 
 async def events(request: Request) -> Response:
-    """Each event is ``change``, with JSON: ``page``: fetch it again; ``inbox``: how many wait."""
+    """``change`` with JSON: ``page``: fetch it again; ``inbox``: how many wait. Else ``alive``."""
     topic = request.query_params.get("page", "")
     kind, _, id_ = topic.partition(":")
     named = kind in ("run", "approval") and 1 <= len(id_) <= LONGEST_ID
@@ -78,7 +79,7 @@ class _Events(Response):
         while not stream.ended and monotonic() < until:
             news = await stream.next(HEARTBEAT)
             if not news:
-                await _send(send, ":\n\n")
+                await _send(send, _ALIVE)
                 continue
             await _send(send, await self._event(stream, news))
             await stream.rest(THROTTLE)

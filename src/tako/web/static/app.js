@@ -11,26 +11,38 @@ Idiomorph.defaults.ignoreActiveValue = true;
 // --- live: one stream for each page that is looked at
 
 const page = document.body.dataset;
+const SILENT = 40_000; // ms: the server gives a sign of life every 15 s
 let stream = null;
+let silence = 0;
 let version = page.version;
 
 function listen() {
   if (stream || document.hidden || !page.live) return;
   stream = new EventSource(`${page.live}&after=${version}`);
   stream.addEventListener("change", heard);
-  stream.addEventListener("open", () => say(false));
+  stream.addEventListener("alive", wait);
+  stream.addEventListener("open", () => { wait(); say(false); });
   stream.addEventListener("error", () => {
     say(true);
     if (stream.readyState === EventSource.CLOSED) { stop(); setTimeout(listen, 10_000); }
   });
+  wait();
+}
+
+// Of a connection that was lost while the machine slept, or with its network, a browser hears nothing.
+function wait() {
+  clearTimeout(silence);
+  silence = setTimeout(() => { say(true); stop(); listen(); }, SILENT);
 }
 
 function stop() {
+  clearTimeout(silence);
   if (stream) stream.close();
   stream = null;
 }
 
 function heard(event) {
+  wait();
   const news = JSON.parse(event.data);
   version = event.lastEventId;
   if (news.page) {
