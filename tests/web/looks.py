@@ -56,11 +56,14 @@ _FOCUS = """() => {
 # What moves for those who asked for less of it.
 _MOVING = """() => {
   const long = (times) => times.split(",").some((time) => parseFloat(time) > 0.01);
-  const found = document.getAnimations().map((a) => `${a.effect?.target?.outerHTML} is moving`);
+  const still = "settle"; // keeps clicks away, and moves nothing
+  const found = document.getAnimations().filter((a) => a.animationName !== still)
+    .map((a) => `${a.effect?.target?.outerHTML} is moving`);
   for (const node of document.querySelectorAll("*")) {
     for (const part of ["", "::before", "::after"]) {
       const style = getComputedStyle(node, part || null);
-      if (long(style.transitionDuration) || long(style.animationDuration))
+      if (long(style.transitionDuration)
+          || style.animationName !== still && long(style.animationDuration))
         found.push(`${node.outerHTML}${part} moves`);
     }
   }
