@@ -191,7 +191,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"escalate": {"2h": ["ana"]}, "timeout": "1h"}, "escalate of approval 'ok' would be not bef"),
     ({"notify": "mail"}, "notify of approval 'ok' must be a list"),
     ({"notify": told}, "notify of approval 'ok' must be a list"),
-    ({"notify": ["fax"]}, r"no table \[notify.fax\]; it has mail, room"),
+    ({"notify": ["fax"]}, r"no table \[notify.fax\] \(it has mail, room\)"),
     ({"notify": [lambda notice: None]}, "<lambda> of .* cannot be found again"),
     ({"notify": [closure()]}, "closure.<locals>.inner of .* cannot be found again"),
     ({"notify": [functools.partial(told)]}, "is neither the name of a table, a URL nor a function"),

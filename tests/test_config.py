@@ -101,7 +101,7 @@ def test_a_relative_interpreter_is_relative_to_the_app(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "key", "why"),
     [
-        ("nmae = 'x'", "the file", "unknown key `nmae`; known are name, data_dir"),
+        ("nmae = 'x'", "tako.toml: unknown", "unknown key `nmae`; known are name, data_dir"),
         ("name = 3", "name", "Expected `str | null`, got `int`"),
         ("name = '../x'", "name", "cannot name an app"),
         ("[groups.a]\nidle_timeout = 'soon'", "groups.a.idle_timeout", "is no duration"),
@@ -176,7 +176,7 @@ def test_no_app_is_an_error_that_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(AppNotFound, match="set TAKO_APP"):
+    with pytest.raises(AppNotFound, match=r"name it with `tako --app`, TAKO_APP"):
         find_app()
     with pytest.raises(AppNotFound, match=r"no tako.toml in .*nowhere"):
         load_app(tmp_path / "nowhere")

@@ -281,10 +281,10 @@ def _url(url: str) -> Channel:
 def _table(name: str, of: str, app: "Callable[[], AppConfig]") -> Channel:
     known = app().notify
     if name not in known:
-        tables = ", ".join(sorted(known)) or "none"
+        tables = f" (it has {', '.join(sorted(known))})" if known else ""
         raise ConfigError(
-            f"notify {of}: tako.toml has no table [notify.{name}]; it has {tables}. Give the name "
-            "of one, a URL of Apprise, or a function"
+            f"notify {of}: tako.toml has no table [notify.{name}]{tables}: add it, or give a "
+            "URL of Apprise or a function"
         )
     return Channel("name", name, known[name].personal)
 

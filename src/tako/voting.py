@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from tako.config import AppConfig
 from tako.model import Answer, Approval
 from tako.people import GROUP, Directory, is_name
 
@@ -77,6 +78,24 @@ def audience(people: Directory, approval: Approval, names: Iterable[str]) -> lis
         for person in found
         if why_not(people, approval, person) is None and answer_of(people, approval, person) is None
     ]
+
+
+def doubts(app: AppConfig, people: Directory, names: Iterable[str]) -> str:
+    """What looks like a typing error in who is asked: "nobody here is called anna"; "" if nothing.
+
+    Where somebody else says who people are (OpenID, a proxy, the user's application), nobody knows.
+    """
+    if not people.people or (app.web is not None and app.web.auth not in ("local", "users")):
+        return ""
+    said = []
+    for name in names:
+        if name.startswith(GROUP):
+            if not people.members(name):
+                said.append(f"nobody here is in the group {name.removeprefix(GROUP)}")
+        elif name != ANYONE and not people.knows(name):
+            near = " or ".join(people.nearest(name))
+            said.append(f"nobody here is called {name}" + (f" ({near}?)" if near else ""))
+    return "; ".join(said)
 
 
 def _persons(people: Directory, name: str) -> tuple[str, ...]:

@@ -6,12 +6,17 @@ import re
 import subprocess
 import sys
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from typer.main import get_command
 
 import tako as api
+from tako import cli
+from tako.config import load_app
 from tests.support import AppFixture, make_app, tako, tako_json, until
 
 # --- enqueue
@@ -47,7 +52,8 @@ def test_a_payload_comes_from_the_argument_a_file_or_stdin(served: AppFixture) -
 def test_enqueue_wait_of_a_run_that_fails_is_exit_code_1(served: AppFixture) -> None:
     done = tako(served, "enqueue", "break", '"x"', "--wait")
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.fullmatch(r"tako: run \w+ failed: .*LookupError: no x\n", done.stderr)
+    said = r"tako: run (\w+) failed: .*LookupError: no x\n +`tako runs show \1` has the trace.*\n"
+    assert re.fullmatch(said, done.stderr)
 
 
 def test_enqueue_wait_that_takes_too_long_is_exit_code_6(served: AppFixture) -> None:
@@ -176,6 +182,32 @@ def test_an_app_that_has_never_run_says_how_to_start_it(
     assert (done.returncode, done.stdout) == (4, "")
     assert "has no data yet" in done.stderr
     assert "tako dev" in done.stderr
+
+
+def test_an_app_whose_database_is_gone_is_not_taken_for_one_that_has_never_run(
+    tmp_path: Path,
+) -> None:
+    lost = make_app(tmp_path, {})
+    data = load_app(lost.dir).db.parent
+    data.mkdir(parents=True)
+    (data / "runs.id").write_text("of a database that was here\n")
+    done = tako(lost, "runs", "list")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "runs.db is missing or empty: restore it from a backup" in done.stderr
+
+
+def test_help_says_in_a_line_what_each_command_does_and_version_which_tako_it_is(
+    never_started: AppFixture,
+) -> None:
+    groups = [get_command(cli.app)]
+    while groups:
+        commands: dict[str, Any] = groups.pop().commands  # type: ignore[attr-defined]
+        room = 80 - 6 - max(map(len, commands))
+        for name, command in commands.items():
+            said = command.get_short_help_str(room)
+            assert said and not said.endswith("..."), (name, said)
+            groups += [command] if hasattr(command, "commands") else []
+    assert tako(never_started, "--version").stdout == f"tako {version('tako')}\n"
 
 
 def test_without_a_server_enqueue_says_what_to_start_and_is_exit_code_4(left: AppFixture) -> None:

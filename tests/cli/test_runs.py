@@ -93,10 +93,11 @@ def test_a_ready_run_without_a_server_says_that_none_runs(left: AppFixture) -> N
     assert "was it renamed or removed" in why(scene._replace(server=True))
 
 
-def test_show_of_an_unknown_run_is_one_line_and_exit_code_3(left: AppFixture) -> None:
+def test_show_of_an_unknown_run_is_exit_code_3_and_says_where_to_look(left: AppFixture) -> None:
     done = tako(left, "runs", "show", "nonesuch")
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == "tako: there is no run nonesuch\n"
+    assert done.stderr.startswith("tako: there is no run nonesuch\n")
+    assert "`tako runs list` shows which there are" in done.stderr
 
 
 def test_cancel_ends_runs_and_says_which_had_ended(served: AppFixture) -> None:

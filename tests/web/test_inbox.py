@@ -197,6 +197,13 @@ def test_who_may_see_an_approval(
     assert visitor.get(page_of(asked)).status_code == status
 
 
+def test_a_name_that_nobody_has_is_pointed_out(the_desk: Desk, visitor: Visitor) -> None:
+    asked = the_desk.ask(to=["cyy", "group:finance"])
+    visitor.log_in("vic")
+    page = text_of(visitor.get(page_of(asked)).text)
+    assert "cyy and anyone in finance nobody here is called cyy (cy?)" in page
+
+
 def test_who_may_look_only_has_no_button(the_desk: Desk, visitor: Visitor) -> None:
     asked = the_desk.ask(to=["cy"])
     visitor.log_in("vic")

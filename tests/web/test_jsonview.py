@@ -19,6 +19,7 @@ def text_of(value: Any) -> str:
 def test_objects_and_arrays_say_what_is_in_them_and_are_folded() -> None:
     shown = view('{"order": {"items": [1, 2]}, "paid": true, "note": null, "tags": [], "more": {}}')
     assert "<summary>object with 5 fields</summary>" in shown
+    assert "number, 1 character of JSON" in text_of(5)
     assert shown.count("<details") == 3 and shown.count("<details open") == 2
     for said in ("order", "true", "null", "[]", "{}", "array of 2"):
         assert said in text_of(json.loads('{"order": {"items": [1, 2]}, "paid": true, "note": null,'

@@ -39,6 +39,11 @@ WORKFLOWS = """
         return await step.wait_for(str(payload), int)
 
 
+    @workflow("count")
+    async def count(payload: int, step: Step) -> int:
+        return payload
+
+
     @workflow("nap")
     async def nap(payload: object, step: Step) -> None:
         await step.sleep("long", "2h")
@@ -195,6 +200,11 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_is_started(ana: Visitor)
     assert page.status_code == 422
     assert 'id="value-amount-error"' in page.text
     assert 'value="eve"' in page.text
+
+
+def test_a_payload_that_is_one_value_is_called_so(ana: Visitor) -> None:
+    page = text_of(ana.get("/workflows/count"))
+    assert "Start a run Payload" in page and "Your answer" not in page
 
 
 def test_without_a_type_the_payload_is_json(ana: Visitor) -> None:

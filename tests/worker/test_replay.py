@@ -132,6 +132,10 @@ FILES = {
         async def given_a_coroutine(payload: None, step: Step) -> None:
             await step.run("it", double(1))
 
+        @workflow("given-a-result", retries=0)
+        async def given_a_result(payload: None, step: Step) -> None:
+            await step.run("it", len("abc"))  # type: ignore[arg-type]
+
         @workflow("nested", retries=0)
         async def nested(payload: None, step: Step) -> None:
             async def body():
@@ -257,6 +261,7 @@ async def test_names_used_again_are_numbered_in_the_order_of_the_calls(
         ("bad-name", 7, "must be a text"),
         ("bad-name", "ship#2", "must not end in # and a number"),
         ("given-a-coroutine", None, "pass the function and its arguments"),
+        ("given-a-result", None, "was given 3, which cannot be called: pass the function and its"),
         ("nested", None, "inside the body of step 'outer'"),
         ("nested-sync", None, "inside the body of step 'outer'"),
     ],

@@ -51,6 +51,14 @@ for family in (
     family.add_to(app)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tako {version('tako')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     app_dir: Annotated[
@@ -58,10 +66,13 @@ def options(
         typer.Option(
             "--app",
             metavar="PATH",
-            help="The app's folder. Default: $TAKO_APP, else the nearest folder with a "
-            "tako.toml, from here upwards.",
+            help="The app's folder; stands before the command. Default: $TAKO_APP, else the "
+            "nearest folder with a tako.toml, from here upwards.",
         ),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     if app_dir is not None:
         os.environ["TAKO_APP"] = str(app_dir.absolute())

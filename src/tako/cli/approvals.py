@@ -11,6 +11,7 @@ from tako.cli.ids import approval_id
 from tako.cli.options import Json, payload_of
 
 if TYPE_CHECKING:
+    from tako.config import AppConfig
     from tako.model import Actor, Approval
 
 _NO_DOORS = (
@@ -107,14 +108,15 @@ def show(approval_id: ApprovalId, as_json: Json = False) -> None:
     from tako.cli.reading import open_reader
     from tako.commands import ApprovalReply, GetApproval
 
-    approval = open_reader().ask(GetApproval(approval_id), ApprovalReply).approval
+    reader = open_reader()
+    approval = reader.ask(GetApproval(approval_id), ApprovalReply).approval
     if as_json:
         print_json(approval_json(approval))
     else:
-        _print(approval)
+        _print(approval, reader.app)
 
 
-def _print(approval: "Approval") -> None:
+def _print(approval: "Approval", app: "AppConfig") -> None:
     from tako.cli.forms import print_fields
     from tako.cli.output import print_table, say, short
     from tako.cli.wording import command
@@ -123,7 +125,7 @@ def _print(approval: "Approval") -> None:
 
     now = now_ms()
     say(f"{approval.question.title}  {approval.id}")
-    for name, value in _facts(approval, now):
+    for name, value in _facts(approval, app, now):
         say(f"  {name:<10} {value}")
     if approval.question.body:
         say("\n" + approval.question.body.rstrip())
@@ -142,15 +144,19 @@ def _print(approval: "Approval") -> None:
         say(f"\nAnswer with: {command(approval)}")
 
 
-def _facts(approval: "Approval", now: int) -> Iterator[tuple[str, str]]:
+def _facts(approval: "Approval", app: "AppConfig", now: int) -> Iterator[tuple[str, str]]:
     from tako.cli.wording import at_deadline, names, progress
     from tako.durations import ago, clock
+    from tako.people import load_directory
+    from tako.voting import doubts
 
     question, far = approval.question, progress(approval)
     yield "state", approval.state + (f": {far}" if far else "")
     yield "run", f"{approval.run_id} ({approval.workflow}), step {approval.name!r}"
     asked = f"{clock(approval.asked_at)} ({ago(approval.asked_at, now)})"
     yield "asked", f"{asked}, of {names(approval)}"
+    if odd := doubts(app, load_directory(app), approval.asked):
+        yield "", f"{odd}: see {app.people}"
     if question.exclude:
         yield "excluded", ", ".join(question.exclude)
     for person, to in approval.delegated:

@@ -60,8 +60,11 @@ def verify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find and name rows of the record that were changed, added or removed. Works with the server
-    down. Keep the head that it prints, or an export, where nobody can change it."""
+    """Find rows of the record that were changed, added or removed.
+
+    Works with the server down. Keep the head that it prints, or an export, where nobody can
+    change it.
+    """
     record, problems = _check(against)
     if as_json:
         from tako.cli.output import print_json

@@ -44,6 +44,11 @@ _CODES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], int],
     (KeyboardInterrupt, INTERRUPTED),
 )
 
+_NEXT = (  # what to type then
+    (errors.RunNotFound, "`tako runs list` shows which there are"),
+    (errors.ApprovalNotFound, "`tako approvals list --state all` shows which there are"),
+)
+
 
 class UsageError(errors.TakoError):
     """An argument that cannot be used, found after the command line was parsed."""
@@ -67,6 +72,9 @@ def explain(error: BaseException) -> int:
 
 def _say(error: BaseException, code: int) -> int:
     text = str(error) or "interrupted"
-    notes = "".join(f"\n      {note}" for note in getattr(error, "__notes__", ()))
+    hints = [hint for kind, hint in _NEXT if isinstance(error, kind)]
+    if isinstance(error, errors.RunFailed):
+        hints = [f"`tako runs show {error.run_id}` has the traceback and what was done before"]
+    notes = "".join(f"\n      {note}" for note in (*getattr(error, "__notes__", ()), *hints))
     print(f"tako: {text}{notes}", file=sys.stderr)
     return code

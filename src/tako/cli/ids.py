@@ -24,7 +24,7 @@ def meant(text: str, ids: Iterable[str], what: str) -> str:
 
 
 def approval_id(text: str) -> str:
-    """By its ending, one that is open."""
+    """By its ending, one that is open, else one of the newest: which tells how it was decided."""
     from tako.cli.reading import open_reader
     from tako.commands import ApprovalList, ApprovalReply, GetApproval, ListApprovals
     from tako.errors import ApprovalNotFound, StorageError, Unavailable
@@ -34,8 +34,10 @@ def approval_id(text: str) -> str:
         try:
             return reader.ask(GetApproval(text), ApprovalReply).approval.id
         except ApprovalNotFound:
-            found = reader.ask(ListApprovals("open", limit=_AMONG), ApprovalList).approvals
-            return meant(text, [one.id for one in found], "open approvals")
+            for state, what in (("open", "open approvals"), (None, f"of the newest {_AMONG:,}")):
+                found = reader.ask(ListApprovals(state, limit=_AMONG), ApprovalList).approvals
+                if (whole := meant(text, [one.id for one in found], what)) != text:
+                    return whole
     return text
 
 

@@ -38,7 +38,7 @@ def open_reader() -> Reader:
         Unavailable: its server has never run. StorageError: the file cannot be read.
     """
     app = load_app(find_app())
-    if not app.db.exists():
+    if not app.db.exists() and not app.db.with_suffix(".id").exists():  # else it is lost
         raise Unavailable(
             f"app {app.name!r} has no data yet in {app.data_dir}: start it with `tako dev` or "
             "`tako server`"

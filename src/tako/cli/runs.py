@@ -112,7 +112,10 @@ def run_json(run: "Run") -> dict[str, object]:
 
 
 def show(run_id: RunId, as_json: Json = False) -> None:
-    """Show a run: its steps, attempts, waits, errors, and why it is not running."""
+    """Show a run: its steps and errors, and what it waits for.
+
+    Works with the server down.
+    """
     from tako.cli.detail import print_run, run_details
 
     details = run_details(run_id)
@@ -148,7 +151,10 @@ def cancel(
     reason: Annotated[str, typer.Option(help="Kept with the run.")] = "cancelled by hand",
     as_json: Json = False,
 ) -> None:
-    """Cancel unfinished runs: durably at once, then their handlers are told."""
+    """End unfinished runs as cancelled.
+
+    That is durable when this returns; then their handlers are told.
+    """
     from tako.cli.output import report
     from tako.cli.sending import connected
     from tako.client import cancel_sync

@@ -16,9 +16,10 @@ def server(
         typer.Argument(metavar="[APP]...", help="Folders of apps. Default: the app of --app."),
     ] = None,
 ) -> None:
-    """Run the engine until SIGTERM or Ctrl-C; it drains its workers, then exits.
+    """Run the engine, for one app or many, until SIGTERM or Ctrl-C.
 
-    It listens on a unix socket in each app's data folder; on a port too for those with a [web].
+    Then it drains its workers and exits. It listens on a unix socket in each app's data folder; on
+    a port too for those with a [web].
     """
     from tako.server.zygote import start
 

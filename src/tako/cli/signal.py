@@ -19,7 +19,7 @@ def signal(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Deliver a signal to all who wait for it, or keep it for the next who does."""
+    """Deliver a signal to who waits for it, or keep it for who will."""
     value = payload_of(payload)
     from tako.cli.output import report
     from tako.cli.sending import connected

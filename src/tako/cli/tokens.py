@@ -31,7 +31,7 @@ def create(
     expires: Annotated[str, typer.Option(help="How long it is good for.")] = "90d",
     as_json: Json = False,
 ) -> None:
-    """Make a token and print it, once: it is stored nowhere, and cannot be shown again."""
+    """Make a token and print it, this once: it is stored nowhere."""
     if scope not in SCOPES:
         raise typer.BadParameter(f"{scope!r} is no scope: {', '.join(SCOPES)}")
     from tako.bearers import TOKEN, hash_of, new_secret

@@ -15,7 +15,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def workflows(as_json: Json = False) -> None:
-    """List the workflows that workers know, and files that do not load. Works offline."""
+    """List the workflows that workers know, and what does not load.
+
+    Works with the server down.
+    """
     from tako.cli.output import plain, print_json, print_table, say
     from tako.cli.reading import open_reader
     from tako.commands import ListWorkflows, WorkflowList

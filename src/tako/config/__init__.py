@@ -167,8 +167,8 @@ def find_app(explicit: str | Path | None = None, *, near: Path | None = None) ->
         if (folder / FILE).is_file():
             return folder
     raise AppNotFound(
-        f"no {FILE} in {here} or above it: change into an app's folder, set TAKO_APP to it, "
-        "or call tako.configure(app=...)"
+        f"no {FILE} in {here} or above it: change into an app's folder, or name it with "
+        "`tako --app`, TAKO_APP or tako.configure(app=...)"
     )
 
 

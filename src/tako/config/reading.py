@@ -50,12 +50,13 @@ def _explain(message: str, key: str, kind: type[Any]) -> str:
     """msgspec's message with the full key in front."""
     found = _AT.fullmatch(message)
     what, where = (found[1], found[2]) if found else (message, "")
-    full = ".".join(part for part in (key, where) if part) or "the file"
+    full = ".".join(part for part in (key, where) if part)
+    at = f"{full}: " if full else ""
     unknown = _UNKNOWN.fullmatch(what)
     if unknown:
         known = ", ".join(kind.__struct_fields__)
-        return f"{full}: unknown key `{unknown[1]}`; known are {known}"
-    return f"{full}: {what}"
+        return f"{at}unknown key `{unknown[1]}`; known are {known}"
+    return f"{at}{what}"
 
 
 def _duration(kind: type[Any], value: object) -> Any:

@@ -30,7 +30,7 @@ def view(text: str | None, full: str = "") -> Markup:
     drawn = _Drawing()
     body = Markup("").join(drawn.value(value, 0))
     return Markup('<div class="json-bar">{}{}</div><div class="json" dir="auto">{}</div>').format(
-        _note(f"{kind_of(value)}, {len(text):,} characters of JSON{drawn.left_out}"),
+        _note(f"{kind_of(value)}, {_count(len(text), 'character')} of JSON{drawn.left_out}"),
         _link(full),
         body,
     )

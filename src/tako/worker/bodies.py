@@ -42,11 +42,12 @@ def options_of(
 
 
 def not_callable(name: str, fn: object) -> StepError:
-    hint = ""
     if inspect.iscoroutine(fn):
         fn.close()
-        hint = f": pass the function and its arguments, as in step.run({name!r}, fetch, url)"
-    return StepError(f"step {name!r} was given {fn!r}, which cannot be called{hint}")
+    return StepError(
+        f"step {name!r} was given {fn!r}, which cannot be called: pass the function and its "
+        f"arguments, as in step.run({name!r}, fetch, url)"
+    )
 
 
 async def attempts(

@@ -15,7 +15,7 @@ from tako.durations import ago
 from tako.errors import ApprovalNotFound, TakoError
 from tako.model import Actor, Approval, ApprovalState
 from tako.people import People
-from tako.voting import audience
+from tako.voting import audience, doubts
 
 NAME = "approval"  # before each line
 _LINKS = 3  # people who are shown with a link each
@@ -103,6 +103,8 @@ class Desk:
         until = f", {ago(approval.deadline, now_ms())}" if approval.deadline else ""
         run = f"run {approval.run_id} of {approval.workflow}"
         self._say(f"{approval.question.title} (asked of {names(approval)} by {run}{until})")
+        if odd := doubts(self._app, self._people.now(), approval.asked):
+            self._say(f"  {odd}: see {self._app.people}")
         people = self._audience(approval)
         for line in await self._ways(approval, people):
             self._say(f"  {line}")

@@ -30,9 +30,9 @@ from tako.ids import new_id, same_id
 from tako.markdown import to_html
 from tako.model import Actor, Approval
 from tako.schema import find_problem
-from tako.voting import VETO
+from tako.voting import VETO, doubts
 from tako.web import csrf
-from tako.web.engine import engine_of, people_of
+from tako.web.engine import config_of, engine_of, people_of
 from tako.web.gesture import WORD, Gesture, gesture
 from tako.web.pages import wording
 from tako.web.pages.rendering import ONCE, render
@@ -136,6 +136,7 @@ def show(
         focus=_first(form, sent.errors),
         options=[o for o in question.options if o in door.answers],
         people=people,
+        doubts=doubts(config_of(request), people, approval.asked),
         words=wording,
         now=now_ms(),
         **door.extra,
