@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 
+import tako
 from tako.ids import new_id
 from tests.web.desk import Desk, is_open
 from tests.web.test_inbox_in_a_browser import bar, log_in
@@ -69,3 +70,31 @@ def test_a_double_click_does_not_confirm(
         bar(page).get_by_role("button", name="Send now").click()
     expect(page.get_by_role("heading", name="1 of 1 answer counted")).to_be_visible()
     assert not is_open(the_desk, one)
+
+
+def test_a_double_click_does_not_run_again_what_it_has_cancelled(
+    the_desk: Desk, page: Page, time: CDPSession, *, scripts: bool
+) -> None:
+    run_id = the_desk.ask(to=["ana"]).run_id
+    log_in(page, f"/runs/{run_id}")
+    if scripts:  # somebody else does, and the page is brought up to date
+        expect(page.get_by_role("button", name="Cancel the run")).to_be_visible()
+        tako.cancel_sync(run_id)
+    else:
+        only_later(page.get_by_role("button", name="Cancel the run"), time)
+        time.send("Animation.setPlaybackRate", {"playbackRate": 0})
+    only_later(page.get_by_role("button", name="Run it again"), time)
+    expect(page.locator("#main .state.waiting").first).to_be_visible()
+
+
+def test_a_double_click_reminds_once(
+    the_desk: Desk, page: Page, time: CDPSession, *, scripts: bool
+) -> None:
+    asked = the_desk.ask(to=["ana"], tell=True)
+    log_in(page, f"/approvals/{asked.id}")
+    with page.expect_navigation():
+        only_later(page.get_by_role("button", name="Send a reminder"), time)
+    time.send("Animation.setPlaybackRate", {"playbackRate": 0})
+    page.reload()
+    assert not page.get_by_role("button", name="Send a reminder").evaluate(_HIT)
+    assert the_desk.kinds(asked).count("reminded") == 1
