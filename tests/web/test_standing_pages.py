@@ -70,6 +70,14 @@ PEOPLE = """
     [ana]
     [vic]
 """
+MANY = """
+    from tako import workflow
+
+    for number in range(25):
+
+        @workflow(f"zz-{number:02}")
+        async def same(payload: int, step: object) -> None: ...
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +85,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppFixture]:
     files = {
         "workflows/all.py": WORKFLOWS,
         "workflows/bad.py": BROKEN,
+        "workflows/many.py": MANY,
         "people.toml": PEOPLE,
     }
     made = make_app(
@@ -372,6 +381,20 @@ def test_the_api_pages_through_the_mailbox_and_what_is_due(ana: Visitor) -> None
         assert len(first[key]) == 2
         assert rest[key]
         assert not [thing for thing in rest[key] if thing in first[key]]
+
+
+def test_workflows_come_in_pages_and_are_found_by_a_part_of_their_name(vic: Visitor) -> None:
+    def names(page: httpx.Response) -> list[str]:
+        return re.findall(r'<h2><a href="[^"]*" dir="auto">([^<]*)</a></h2>', page.text)
+
+    first = vic.get("/workflows")
+    (more,) = re.findall(r'href="([^"]*)" rel="next"', first.text)
+    second = vic.get(f"/workflows{unescape(more)}")
+    assert len(names(first)) == 25 and 'rel="next"' not in second.text
+    known = [w["name"] for w in vic.get("/api/workflows").json()["workflows"]]
+    assert names(first) + names(second) == known
+    assert names(vic.get("/workflows?text=ZZ-1")) == [f"zz-{n}" for n in range(10, 20)]
+    assert "No workflow is named so" in vic.get("/workflows?text=none").text
 
 
 def test_figures_of_workflows_are_in_the_api(ana: Visitor) -> None:

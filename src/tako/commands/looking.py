@@ -46,7 +46,7 @@ class GetStep(Message, frozen=True):
 
 
 class GetWorkflowStats(Message, frozen=True):
-    """Figures of one workflow, or of all that are known. Reply: `WorkflowStats`.
+    """Figures of one workflow, of some, or of all that are known. Reply: `WorkflowStats`.
 
     ``per_day`` are the runs that came in on each of the last ``days``, of 24 h; the last one ends
     with this hour.
@@ -54,6 +54,7 @@ class GetWorkflowStats(Message, frozen=True):
 
     workflow: str | None = None
     days: int = 14
+    among: tuple[str, ...] | None = None
 
 
 class ListDue(Message, frozen=True):

@@ -66,7 +66,9 @@ def step(tx: Transaction, c: GetStep) -> StepReply:
 
 
 def stats(tx: Transaction, c: GetWorkflowStats) -> WorkflowStats:
-    names = [row[0] for row in tx.db.all("list_workflows")] if c.workflow is None else [c.workflow]
+    names = c.among if c.workflow is None else (c.workflow,)
+    if names is None:
+        names = tuple(row[0] for row in tx.db.all("list_workflows"))
     stats = [_stat(tx, name, c.days) for name in names]
     if c.workflow is not None:
         took = tx.db.all("newest_waits", c.workflow, _SAMPLE)

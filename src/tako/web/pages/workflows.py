@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from markupsafe import Markup
@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tako import cron, forms
-from tako.checks import LONGEST_KEY, check_tags, check_text
+from tako.checks import LONGEST_ID, LONGEST_KEY, check_tags, check_text
 from tako.clock import now_ms
 from tako.commands import (
     Enqueue,
@@ -39,6 +39,7 @@ from tako.web.posted import read
 from tako.web.problems import Trouble
 from tako.web.who import Who
 
+PAGE = 25
 RECENT, DOTS = 10, 16  # last runs as a table, and as signs
 MARK = "mark"
 CHANGED = (
@@ -112,15 +113,29 @@ def routes() -> list[BaseRoute]:
 async def workflows(request: Request) -> Response:
     who = await logged_in(request, Role.VIEWER)
 
+    text = request.query_params.get("text", "").strip()[:LONGEST_ID]
+    after = request.query_params.get("after", "")
+
     async def load() -> dict[str, Any]:
         known = await _known(request)
-        stats = await engine_of(request).read(GetWorkflowStats(), WorkflowStats)
-        by_name = {stat.name: stat for stat in stats.stats}
+        found = [w for w in known.workflows if text.casefold() in w.name.casefold()]
+        left = [w for w in found if w.name > after]
+        names = tuple(info.name for info in left[:PAGE])
+        stats = await engine_of(request).read(GetWorkflowStats(among=names), WorkflowStats)
         lines = [
-            Line(info, by_name.get(info.name), await _last(request, info.name, DOTS))
-            for info in known.workflows
+            Line(info, stat, await _last(request, info.name, DOTS))
+            for info, stat in zip(left, stats.stats, strict=False)
         ]
-        return {"lines": lines, "broken": known.broken, "cron": cron}
+        more = {"text": text, "after": names[-1]} if len(left) > PAGE else {}
+        return {
+            "lines": lines,
+            "broken": known.broken,
+            "cron": cron,
+            "text": text,
+            "many": len(known.workflows) > PAGE,
+            "first": f"?{urlencode({'text': text})}" if after else "",
+            "more": f"?{urlencode(more)}" if more else "",
+        }
 
     return await page(request, who, "workflows.html", load=load, live="workflows", shared=True)
 
