@@ -1,5 +1,6 @@
 """What the filter shows as a file: all of it, and harmless to spreadsheets."""
 
+import asyncio
 import csv
 import io
 import json
@@ -8,6 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 import tako
+from tako.commands import ListRuns
+from tako.config import load_app
+from tako.people import People
+from tako.web.engine import Engine
+from tako.web.runlist import every
 from tests.web.ledger import Ledger, ledger
 
 
@@ -43,7 +49,28 @@ def test_json_has_the_same(book: Ledger) -> None:
         assert json.loads(ana.get("/runs.json?tag=none").text) == []
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@"])
+def test_an_export_lets_others_have_their_turn(book: Ledger) -> None:
+    async def play() -> int:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        config = load_app(book.app.dir)
+        engine, busy = Engine(config, People(config)), asyncio.create_task(others())
+        pages = [page async for page in every(engine, ListRuns(tag="mass", brief=True), 1_200)]
+        busy.cancel()
+        engine.close()
+        assert sum(map(len, pages)) == 1_200
+        return turns
+
+    assert asyncio.run(play()) >= 11, "pages, but for the last"
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "＝"])
 def test_no_cell_is_a_formula(book: Ledger, first: str) -> None:
     evil = f'{first}cmd|"/C calc",A1'
     run_id = tako.enqueue_sync("count", {"steps": 0}, delay="1h", run_id=f"{evil} id").id
@@ -53,6 +80,14 @@ def test_no_cell_is_a_formula(book: Ledger, first: str) -> None:
         assert row["id"] == f"'{run_id}" and row["note"] == f"'{evil}"
         (plain,) = [r for r in ana.get("/runs.json?state=cancelled").json() if r["id"] == run_id]
         assert plain["note"] == evil
+
+
+def test_nor_is_what_becomes_a_cell_where_they_are_parted_at_semicolons(book: Ledger) -> None:
+    run_id = tako.enqueue_sync("count", {"steps": 0}, delay="1h").id
+    tako.cancel_sync(run_id, "a;=cmd; -1;b")
+    with book.visitor() as ana:
+        (row,) = [r for r in rows(ana.get("/runs.csv?state=cancelled").text) if r["id"] == run_id]
+    assert row["note"] == "a;'=cmd;' -1;b"
 
 
 def test_a_filter_that_cannot_be_used_exports_nothing(book: Ledger) -> None:

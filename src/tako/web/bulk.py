@@ -51,7 +51,7 @@ async def by_ids(engine: Engine, ids: Sequence[str]) -> Chosen:
 
 async def by_filter(engine: Engine, wanted: ListRuns) -> Chosen:
     """The newest that a filter finds."""
-    found = [run async for run in every(engine, wanted, MOST + 1)]
+    found = [run async for page in every(engine, wanted, MOST + 1) for run in page]
     return Chosen(tuple(found[:MOST]), more=len(found) > MOST)
 
 

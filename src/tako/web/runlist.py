@@ -1,5 +1,6 @@
 """Which runs somebody wants to see: from a query string to `ListRuns`, and all of them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from tako.durations import moment_ms, to_ms
 from tako.model import Run, RunState
 from tako.web.engine import Engine
 
-_READ = 500  # runs at one time
+_READ = 100  # runs at one time: some milliseconds
 _TEXTS = ("workflow", "tag", "text")
 _MOMENTS = ("since", "until")
 
@@ -85,14 +86,15 @@ def _moment(text: str) -> int | None:
     return moment_ms(at if at.tzinfo else at.replace(tzinfo=UTC), "a time")
 
 
-async def every(engine: Engine, wanted: ListRuns, most: int) -> AsyncIterator[Run]:
-    """The first ``most`` runs that are wanted, read in pages so that nobody waits for them."""
+async def every(engine: Engine, wanted: ListRuns, most: int) -> AsyncIterator[list[Run]]:
+    """The first ``most`` runs that are wanted, in pages, so that nobody waits for them."""
     left, before = most, wanted.before
     while left > 0:
         page = structs.replace(wanted, limit=min(_READ, left), before=before)
         found = await engine.read(page, RunList)
-        for run in found.runs:
-            yield run
+        if found.runs:
+            yield found.runs
+        await asyncio.sleep(0)  # for others: reading does not wait, nor sending to who is quick
         left -= len(found.runs)
         before = found.next_before(page.limit)
         if before is None:
