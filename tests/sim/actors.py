@@ -27,21 +27,13 @@ from tako.commands import (
     Signalled,
     Stop,
 )
-from tako.model import Actor, Approval, WorkflowInfo
-from tests.sim.story import (
-    ASKED,
-    FLOW,
-    GROUP,
-    LATER,
-    TELLS,
-    Handler,
-    Work,
-    asks_of,
-    waits_of,
-)
+from tako.model import Actor, Approval
+from tests.sim.deploys import Code, meddling, some_code
+from tests.sim.story import ASKED, FLOW, GROUP, LATER, Handler, Work, asks_of, waits_of
 from tests.sim.world import LEASE, Broken, Line, World
 
 SOLOS = 3
+MEDDLINGS = 6
 TOO_LATE = {"already_decided", "already_answered", "approval_closed", "not_allowed"}
 FATES = [["breaks"], ["breaks", "breaks", "crashes"], ["breaks", "crashes", "freezes"]]
 
@@ -80,7 +72,7 @@ class Pass:
         saved = world.saved.get((self.run.id, work.name))
         if saved is not None and saved < world.claimed[self.run.lease_id]:
             raise Broken(f"{work.name} of {self.run.id} runs again though it was saved before")
-        started = world.now
+        started = world.wall
         self.worker.after(work.ms, lambda: self.go(started))
 
 
@@ -88,6 +80,7 @@ class Worker:
     def __init__(self, crew: "Crew", number: int, *, solo: bool) -> None:
         self.crew = crew
         self.id = f"w{number}"
+        self.code = crew.code
         self.solo = solo
         self.places = 1 if solo else 4
         self.passes: dict[str, Pass] = {}
@@ -116,9 +109,8 @@ class Worker:
             what()
 
     def _hello(self) -> Command:
-        info = [WorkflowInfo(FLOW), WorkflowInfo(TELLS)]
         leases = list(self.passes)
-        return Register(self.id, 1, GROUP, self.places, self.solo, info, [], leases)
+        return Register(self.id, 1, GROUP, self.places, self.solo, *self.code, leases)
 
     def _welcome(self, reply: Registered) -> None:
         for lease in reply.lost:
@@ -141,7 +133,7 @@ class Worker:
         spent = self.solo and self._claimed
         if free > 0 and not spent and not self._claiming and self.line.ready and not self.dead:
             self._claiming = True
-            claim = Claim(free, self.id, GROUP, (FLOW, TELLS), self.solo, LEASE)
+            claim = Claim(free, self.id, GROUP, self.code.names, self.solo, LEASE)
             self.ask(claim, self._got)
 
     def _got(self, reply: Any) -> None:
@@ -163,13 +155,13 @@ class Worker:
 
     # --- what happens to it
 
-    def die(self, why: str) -> None:
+    def die(self, why: str, *, blame: bool = True) -> None:
         if self.dead:
             return
         self.crew.world.tell(f"{self.id} {why}")
         self.dead = True
         self.line.close()
-        self.crew.bury(self)
+        self.crew.bury(self, blame=blame)
 
     def break_connection(self) -> None:
         world = self.crew.world
@@ -196,9 +188,11 @@ class Crew:
     def __init__(self, world: World) -> None:
         self.world = world
         self.workers: dict[str, Worker] = {}
+        self.code = some_code(world.rng)
         self._number = 0
         self._fates = world.rng.choice(FATES)
         self._every = world.rng.choice([20, 200, 800])  # ms
+        self._deploys_every = world.rng.choice([3_000, 10_000, 30_000])  # ms
         world.on_effects = self._effects
         world.on_restart = self._restarted
         for _ in range(2):
@@ -209,9 +203,10 @@ class Crew:
         worker = Worker(self, self._number, solo=solo)
         self.workers[worker.id] = worker
 
-    def bury(self, worker: Worker) -> None:
+    def bury(self, worker: Worker, *, blame: bool) -> None:
         del self.workers[worker.id]
-        self.world.after(self.world.rng.randrange(1, 100), lambda: self.world.lost(worker.id))
+        late = self.world.rng.randrange(1, 100)
+        self.world.after(late, lambda: self.world.lost(worker.id, blame=blame))
         if not worker.solo:
             self.world.after(50, lambda: self.hire(solo=False))
         self.world.after(50, self._hire_solos)
@@ -235,6 +230,25 @@ class Crew:
             worker.freeze()
         else:
             worker.break_connection()
+
+    def deploy(self, code: Code, leave: int) -> None:
+        """New code, and so many workers are replaced; the others are left with the old one."""
+        self.world.tell("new code is deployed")
+        self.code = code
+        for worker in list(self.workers.values())[:leave]:
+            worker.die("is replaced", blame=False)
+
+    def deploys(self) -> None:
+        """Again and again while there are faults."""
+        world = self.world
+        if world.faults:
+            world.after(world.rng.randrange(1, self._deploys_every), self.deploys)
+            self.deploy(some_code(world.rng), world.rng.choice([0, 1, 99, 99, 99]))
+            world.after(world.rng.randrange(200), self._tell_code)
+
+    def _tell_code(self) -> None:
+        """A server that starts has the code told by a worker that goes at once."""
+        self.world.own(Register("teller", 1, GROUP, 1, False, *self.code))
 
     def _effects(self, effects: Effects) -> None:
         for worker_id, push in effects.pushes:
@@ -272,6 +286,7 @@ class Crew:
         for worker_id in self.world.store.running_workers():
             if worker_id not in self.workers:
                 self.world.lost(worker_id)
+        self.world.after(self.world.rng.randrange(200), self._tell_code)
         self._hire_solos()
 
 
@@ -288,6 +303,8 @@ class Client:
         self.unanswered = 0
         for number in range(runs):
             world.after(world.rng.randrange(8_000), self._enqueue(f"run-{number:03d}"))
+        for _ in range(MEDDLINGS):
+            world.after(world.rng.randrange(15_000), self._meddle)
 
     def _ask(self, command: Command, heard: Any) -> None:
         self.unanswered += 1
@@ -331,7 +348,7 @@ class Client:
         def told(payload: str, reply: Any) -> None:
             if not isinstance(reply, Signalled):
                 raise Broken(f"signal {event} was refused: {reply}")
-            self.signals[event].append((payload, self.world.now, reply.outcome))
+            self.signals[event].append((payload, self.world.wall, reply.outcome))
 
         return go
 
@@ -363,6 +380,17 @@ class Client:
                 raise Broken(f"{run_id}: {reply}")
 
         return go
+
+    def _meddle(self) -> None:
+        """Somebody meddles with the run of a moment of a schedule."""
+        command = meddling(self.world.rng, self.world.wall)
+
+        def told(reply: Any) -> None:
+            if isinstance(reply, Changed) and reply.changed and self.world.rng.random() < 0.5:
+                self._ask(Rerun(command.run_id), lambda reply: None)
+
+        self.cancelled.add(command.run_id)
+        self._ask(command, told)
 
     def _cancel(self, run_id: str) -> Any:
         def go() -> None:

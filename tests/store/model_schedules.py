@@ -14,6 +14,7 @@ SECOND = 1000  # ms
 
 # Each so many seconds, from this one after 1970 on; None: the server understands no such rule.
 COMES: dict[tuple[str, str], tuple[int, int] | None] = {
+    ("* * * * * *", "UTC"): (1, 0),
     ("*/2 * * * * *", "UTC"): (2, 0),
     ("*/5 * * * * *", "UTC"): (5, 0),
     ("30 * * * * *", "UTC"): (60, 30),
