@@ -172,6 +172,26 @@ def test_the_function_gets_the_request_of_the_application_around(tmp_path: Any) 
     assert seen == [(around, "/tako/login")]
 
 
+def test_the_function_may_read_the_body_and_leaves_it_to_us(the_site: Site) -> None:
+    seen: list[bytes] = []
+
+    async def who(request: Request) -> str:
+        seen.append(await request.body())
+        return "ana"
+
+    async def visit(client: httpx.AsyncClient) -> None:
+        body = {"workflow": "typed", "payload": {"amount": 1}}
+        answer = await client.post("/tako/api/enqueue", json=body)
+        assert answer.status_code == 201, answer.text
+        page = await client.get("/tako/workflows/typed")
+        form = {"csrf": csrf_of(page.text), "value/amount": "2"}
+        sent = await client.post("/tako/workflows/typed", data=form)
+        assert sent.status_code == 303, sent.text
+
+    run(below(mounted(the_site.app.dir, who=who)), visit)
+    assert b"amount" in seen[0] and b"amount" in seen[-1]
+
+
 def test_without_a_page_to_log_in_one_is_told_to_do_it_around(tmp_path: Any) -> None:
     async def nobody(_: Request) -> None:
         return None
@@ -200,6 +220,27 @@ def test_a_host_that_strips_the_path_gets_the_same_addresses(tmp_path: Any) -> N
         return await client.get("/tako/")
 
     assert run(stripping, visit).headers["location"].startswith("/tako/")
+
+
+@pytest.mark.parametrize("root", ["/", "/x/", "/x"])
+def test_a_root_that_ends_with_a_slash_makes_no_address_with_two(tmp_path: Any, root: str) -> None:
+    async def ana(_: Request) -> str:
+        return "ana"
+
+    around = below(mounted(no_doors(tmp_path).dir, who=ana))
+
+    async def rooted(scope: Scope, receive: Receive, send: Send) -> None:
+        path = root + scope["path"]  # as uvicorn has it with --root-path
+        await around(dict(scope) | {"root_path": root, "path": path}, receive, send)
+
+    async def visit(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.get("/tako/"), await client.get("/tako/logout")]
+
+    home, page = run(rooted, visit)
+    top = root.rstrip("/") + "/tako"
+    assert home.headers["location"] == f"{top}/inbox"
+    assert f'="{top}/' in page.text and '="//' not in page.text
+    assert f"Path={top};" in page.headers["set-cookie"]
 
 
 def test_only_names_of_the_host_around_count(tmp_path: Any) -> None:

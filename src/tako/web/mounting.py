@@ -1,6 +1,7 @@
 """The application as a part of another: what it needs there beside what it is."""
 
 import asyncio
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -66,13 +67,15 @@ class Mounted:
 
 
 def _ours(scope: Scope) -> Scope:
-    """The scope for us; some mount with the path as it is below theirs, unlike ASGI has it."""
-    ours = dict(scope)
+    """The scope for us; some mount with the path as it is below theirs, unlike ASGI has it.
+
+    Where a root ends with a slash, what is mounted below it begins with a second one: addresses
+    that begin with two lead to another host.
+    """
     root, path = root_of(scope), scope["path"]
-    if root and not is_below(path, root):
-        ours["path"] = root + path
-    ours[AROUND] = scope
-    return ours
+    rest = path[len(root) :] if root and is_below(path, root) else path
+    single = re.sub("/{2,}", "/", root)
+    return {**scope, "root_path": single, "path": single + rest, AROUND: scope}
 
 
 def _server() -> Any:

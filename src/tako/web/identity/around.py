@@ -2,6 +2,7 @@
 
 import msgspec
 from starlette.requests import Request
+from starlette.types import Message
 
 from tako.people import is_name
 from tako.web.addresses import address_of
@@ -16,7 +17,11 @@ async def who(request: Request, channel: str) -> Who | None:
 
     Whatever it is given: the door and the address are those of the request.
     """
-    found = await around_of(request).who(Request(request.scope[AROUND], request.receive))
+
+    async def body() -> Message:  # which is there for us then, too
+        return {"type": "http.request", "body": await request.body()}
+
+    found = await around_of(request).who(Request(request.scope[AROUND], body))
     if isinstance(found, Who):
         by = msgspec.structs.replace(
             found.actor, channel=channel, address=address_of(request), auth="mounted"

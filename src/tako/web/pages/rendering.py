@@ -15,7 +15,7 @@ from tako.forms import label_of
 from tako.ids import new_id
 from tako.web import csrf
 from tako.web.jsonview import view
-from tako.web.paths import address_of
+from tako.web.paths import address_of, root_of
 from tako.web.times import rfc3339
 
 _SIGNS = {
@@ -76,7 +76,7 @@ def fragment(request: Request) -> bool:
 
 def path_of(request: Request, path: str) -> str:
     """A path of ours, also where we are only a part of an application."""
-    return str(request.scope.get("root_path", "")).rstrip("/") + path
+    return root_of(request.scope) + path
 
 
 def csrf_field(request: Request) -> Markup:
