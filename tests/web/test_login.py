@@ -285,10 +285,21 @@ def test_what_is_typed_is_text_on_the_page(visitor: Visitor) -> None:
 
 def test_the_cookie_is_for_no_script_and_no_other_site(visitor: Visitor) -> None:
     done = visitor.log_in("ana", "ana's password")
-    (cookie,) = done.headers.get_list("set-cookie")
+    cookie, _ = done.headers.get_list("set-cookie")
     name, value, *flags = re.split("[=;] ?", cookie, maxsplit=2)
     assert (name, len(value)) == ("tako_session", 43)
     assert sorted(flags[0].split("; ")) == ["HttpOnly", "Max-Age=43200", "Path=/", "SameSite=lax"]
+
+
+def test_a_page_that_was_made_for_who_was_here_before_does_nothing(visitor: Visitor) -> None:
+    visitor.log_in("ana", "ana's password")
+    csrf = csrf_of(visitor.get("/logout").text)
+    visitor.log_in("ben", "bens password")
+    assert visitor.http.post("/logout", data={"csrf": csrf}).status_code == 403
+    assert visitor.name == "ben"
+    csrf = csrf_of(visitor.get("/logout").text)
+    assert visitor.http.post("/logout", data={"csrf": csrf}).status_code == 303
+    assert visitor.http.post("/logout", data={"csrf": csrf}).status_code == 403
 
 
 def test_with_https_the_cookie_is_of_this_host_alone_and_goes_over_https_alone(
@@ -307,7 +318,7 @@ def test_with_https_the_cookie_is_of_this_host_alone_and_goes_over_https_alone(
         data = {"csrf": csrf, "name": "ana", "password": "ana's password"}
         cookies = {"Cookie": f"__Host-tako_csrf={csrf}"}
         done = http.post("/login", data=data, headers=cookies)
-        (cookie,) = done.headers.get_list("set-cookie")
+        cookie, _ = done.headers.get_list("set-cookie")
         assert cookie.startswith("__Host-tako_session=")
         flags = set(cookie.split("; ")[1:])
         assert flags == {"HttpOnly", "Max-Age=43200", "Path=/", "SameSite=lax", "Secure"}

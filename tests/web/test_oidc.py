@@ -162,7 +162,8 @@ def test_the_cookies_are_for_no_script_and_are_gone_afterwards(visitor: Visitor)
     kept = away.headers["set-cookie"]
     assert all(flag in kept for flag in ("HttpOnly", "Max-Age=600", "Path=/", "SameSite=lax"))
     visitor.get(authorize(away.headers["location"]))
-    assert {cookie.name for cookie in visitor.http.cookies.jar} == {"tako_session"}
+    left = {cookie.name for cookie in visitor.http.cookies.jar}
+    assert left == {"tako_session", "tako_csrf"}
 
 
 def test_a_provider_that_tells_more_at_its_userinfo_endpoint_is_asked(

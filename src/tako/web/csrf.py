@@ -35,6 +35,11 @@ def remember(request: Request, response: Response) -> None:
         set_cookie(request, response, _cookie(request), request.scope[_MADE])
 
 
+def renew(request: Request, response: Response) -> None:
+    """Another value: pages that were made for who was here before count no more."""
+    set_cookie(request, response, _cookie(request), secrets.token_urlsafe(32))
+
+
 def matches(request: Request, form: Mapping[str, object]) -> bool:
     """Whether the form came from a page of ours in this browser."""
     given, kept = str(form.get(FIELD, "")), request.cookies.get(_cookie(request), "")

@@ -12,6 +12,7 @@ from tako.commands.approvals import Count
 from tako.ids import new_id
 from tako.model import Actor, Credential
 from tako.people import Directory
+from tako.web import csrf
 from tako.web.cookies import cookie_name, set_cookie
 from tako.web.engine import engine_of, people_of, web_of
 from tako.web.identity.credentials import actor, find, role_of
@@ -49,12 +50,14 @@ async def begin(request: Request, response: Response, by: Actor) -> None:
     )
     await engine_of(request).ask(Grant(hash_of(secret), credential), Ok)
     set_cookie(request, response, _cookie(request), secret, round(web.session_ttl))
+    csrf.renew(request, response)
 
 
 async def end(request: Request, response: Response) -> None:
     """End the session of this browser, if it has one."""
     await _revoke(request)
     set_cookie(request, response, _cookie(request), "", 0)
+    csrf.renew(request, response)
 
 
 async def _revoke(request: Request) -> None:
