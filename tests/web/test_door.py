@@ -89,7 +89,8 @@ def test_doors_that_fail_are_opened_again_and_the_engine_never_notices(tmp_path:
             started.wait_log("HTTP cannot listen on")
             app.write({"people.toml": "[ana"})
             other.close()
-            started.wait_log("HTTP has failed")
+            log = started.wait_log("HTTP has failed")
+            assert "ERROR   app app: HTTP has failed" in log
             assert tako_json(app, "runs", "list") == []
             app.write({"people.toml": "[ana]"})
             started.wait_http()

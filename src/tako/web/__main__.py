@@ -42,7 +42,7 @@ async def _until_let_go(config: AppConfig, fd: int) -> None:
 
 def main() -> None:
     os.nice(_NICE)
-    logging.basicConfig(level=logging.INFO, handlers=[_ToServer()])
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[_ToServer()])
     config: AppConfig = pickle.load(sys.stdin.buffer)
     try:
         # Not uvloop: it writes at the end of a turn, so of ten pages the first waits for the last.
