@@ -81,6 +81,7 @@ class Worker:
         self.crew = crew
         self.id = f"w{number}"
         self.code = crew.code
+        self.known = False  # to the server
         self.solo = solo
         self.places = 1 if solo else 4
         self.passes: dict[str, Pass] = {}
@@ -110,9 +111,10 @@ class Worker:
 
     def _hello(self) -> Command:
         leases = list(self.passes)
-        return Register(self.id, 1, GROUP, self.places, self.solo, *self.code, leases)
+        return Register(self.id, 1, GROUP, self.places, self.solo, *self.code, leases, self.known)
 
     def _welcome(self, reply: Registered) -> None:
+        self.known = True
         for lease in reply.lost:
             if lease in self.passes:
                 self.passes[lease].leave()

@@ -1,7 +1,7 @@
 """New code, again and again: workflows whose schedules change, go and come back.
 
-A worker has the code of when it was started, and tells it again at each of its connections; so
-for a while there are two codes, and the one that was told last is in force.
+A worker has the code of when it was started, and tells it once, or until it hears that it was
+heard; so for a while there are two codes, and the one that was told last is in force.
 """
 
 from random import Random

@@ -1,6 +1,7 @@
 """What must hold of schedules in every night, whatever crashes, comes twice or steps.
 
-A rule is in force from the registration that brought it until one with another rule or none. All
+A rule is in force from the registration that brought it until one with another rule or none; that
+of a worker which only comes again brings none. All
 follows from its arithmetic, from when it was told, and from the latest time that a tick has seen:
 
 1. A tick brings a run for the last moment that has come since it was told or since the tick
@@ -66,7 +67,7 @@ class Moments:
     ) -> None:
         expected: dict[str, tuple[int, str]] = {}
         for command, reply in zip(commands, replies, strict=True):
-            if isinstance(command, Register):
+            if isinstance(command, Register) and not command.again:
                 self._told(command)
             elif isinstance(command, Tick):
                 expected.update(self._ticked())

@@ -133,6 +133,15 @@ class ModelStore:
     # --- from a worker
 
     def _register(self, e: c.Register) -> c.Registered:
+        if not e.again:
+            self._learn(e)
+        held = {run.lease for run in self.runs.values() if run.worker == e.worker_id}
+        for run in self._runs_of(e.worker_id):
+            if run.lease not in e.leases:
+                run.leave("pending")
+        return c.Registered(sorted(set(e.leases) - held))
+
+    def _learn(self, e: c.Register) -> None:
         for info in e.workflows:
             for run in self.runs.values():
                 if run.workflow == info.name and run.state in UNFINISHED:
@@ -141,11 +150,6 @@ class ModelStore:
         self.workflows = (self.workflows if e.broken else {}) | told
         self.schedules.told(e.workflows, self.now)
         self.schedules.keep(self.workflows)
-        held = {run.lease for run in self.runs.values() if run.worker == e.worker_id}
-        for run in self._runs_of(e.worker_id):
-            if run.lease not in e.leases:
-                run.leave("pending")
-        return c.Registered(sorted(set(e.leases) - held))
 
     def _runs_of(self, worker: str) -> list[ModelRun]:
         return [run for run in self.runs.values() if run.worker == worker]

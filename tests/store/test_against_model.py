@@ -44,16 +44,21 @@ KEYS = st.sampled_from([None, None, "k", "l"])
 TIMES = st.sampled_from([1, 5, 10, 1000])
 SOON = st.none() | TIMES
 LIMITS = st.sampled_from([1, 2, 500])
+RARELY = st.sampled_from([False, False, True])
 SCHEMAS = st.sampled_from([None, None, None, INT, TEXT])
+BROKEN = st.sampled_from([[], [BrokenModule("m", "SyntaxError")]])
+OPTIONS: st.SearchStrategy[Any] = st.sampled_from([{}, {}, {"timeout": 1000}, {"group": "mail"}])
+ZONES = st.sampled_from(["", "", "UTC", "Asia/Kolkata"])
 PAYLOADS = st.sampled_from([None, None, "1"])
 SCHEDULES = st.builds(
     lambda comes, payload: Schedule(comes[0], comes[1], payload),
-    st.sampled_from([*COMES, *list(COMES)[1:4]]),
+    st.sampled_from([*COMES, *list(COMES)[1:6]]),
     PAYLOADS,
 )
 ACTS: st.SearchStrategy[Any] = st.one_of(
-    st.tuples(st.just("told"), st.none() | SCHEDULES, st.booleans()),
-    st.tuples(st.just("told_again"), PAYLOADS, st.booleans()),
+    st.tuples(st.just("told"), st.tuples(st.none() | SCHEDULES, OPTIONS), st.booleans()),
+    st.tuples(st.just("told_again"), st.tuples(PAYLOADS, ZONES), st.booleans()),
+    st.tuples(st.just("gone"), BROKEN, st.booleans()),
     st.tuples(st.just("moment"), st.sampled_from([-1, 0, 0, 1, 5000, 3_600_000]), st.booleans()),
     st.tuples(st.just("back"), st.sampled_from([1, 900, 5000, 3_600_000]), st.booleans()),
     st.tuples(st.just("by_hand"), st.sampled_from("vw"), st.booleans()),
@@ -158,19 +163,33 @@ class Comparison(RuleBasedStateMachine):
     ) -> None:
         """What can happen to one, more of it than chance would bring."""
         if name not in self.model.schedules.known:
-            self._told(name, first, True)
+            self._told(name, (first, {}), True)
         for act, what, go in acts:
             if schedule := self.model.schedules.known.get(name):
                 getattr(self, f"_{act}")(name, what, go, schedule)
 
-    def _told(self, name: str, schedule: Schedule | None, go: bool, *_: Any) -> None:
-        known = self.model.schedules.known
-        workflows = [WorkflowInfo(n, schedule=known.get(n)) for n in "vw" if n != name]
-        workflows.append(WorkflowInfo(name, schedule=schedule))
-        self.add(c.Register("registrar", 1, "default", 1, workflows=workflows), go)
+    def _told(self, name: str, what: tuple[Schedule | None, Any], go: bool, *_: Any) -> None:
+        schedule, options = what
+        told = WorkflowInfo(name, schedule=schedule, **options)
+        self._register([told, *self._others(name)], [], go)
 
-    def _told_again(self, name: str, payload: str, go: bool, was: Schedule) -> None:
-        self._told(name, Schedule(was.rule, was.zone, payload), go)
+    def _told_again(self, name: str, what: tuple[str | None, str], go: bool, was: Schedule) -> None:
+        """With another payload or in another zone, or as it was."""
+        payload, zone = what
+        there = zone if (was.rule, zone) in COMES else was.zone
+        self._told(name, (Schedule(was.rule, there, payload), {}), go)
+
+    def _gone(self, name: str, broken: list[BrokenModule], go: bool, _: Schedule) -> None:
+        self._register(self._others(name), broken, go)
+
+    def _others(self, name: str) -> list[WorkflowInfo]:
+        known = self.model.schedules.known
+        return [WorkflowInfo(other, schedule=known.get(other)) for other in "vw" if other != name]
+
+    def _register(
+        self, workflows: list[WorkflowInfo], broken: list[BrokenModule], go: bool
+    ) -> None:
+        self.add(c.Register("registrar", 1, "default", 1, False, workflows, broken), go)
 
     def _moment(self, _: str, off: int, go: bool, schedule: Schedule) -> None:
         """It comes, or nearly, or others after it; there may be no room for all that is due."""
@@ -226,11 +245,11 @@ class Comparison(RuleBasedStateMachine):
             )
             for name in data.draw(st.sampled_from(["vw", "vw", "vw", "v"]))
         ]
-        broken = [BrokenModule("m", "SyntaxError")] if data.draw(st.booleans()) else []
+        broken = data.draw(BROKEN)
         held = sorted(r.lease for r in self.model.runs.values() if r.lease and r.worker == worker)
         leases = [*held[: data.draw(st.integers(0, 3))], "an-old-lease"]
         command = c.Register(
-            worker, 1, "default", 1, workflows=workflows, broken=broken, leases=leases
+            worker, 1, "default", 1, False, workflows, broken, leases, again=data.draw(RARELY)
         )
         self.add(command, go)
 

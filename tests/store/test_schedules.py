@@ -20,8 +20,8 @@ FIRST = NOON + 15 * HOUR  # its next moment
 
 
 def nightly(rule: str | None = DAILY, zone: str = "UTC", **options: Any) -> WorkflowInfo:
-    payload = options.pop("payload", None)
-    schedule = None if rule is None else Schedule(rule, zone, payload)
+    payload, next_at = options.pop("payload", None), options.pop("next_at", None)
+    schedule = None if rule is None else Schedule(rule, zone, payload, next_at)
     return WorkflowInfo("nightly", schedule=schedule, **options)
 
 
@@ -211,6 +211,14 @@ def test_a_workflow_that_is_gone_from_the_code_takes_its_schedule_along(driver: 
     assert ids(driver) == []
     driver.register(nightly(), WorkflowInfo("other"))
     assert known(driver) == Schedule(DAILY, next_at=FIRST + DAY)
+
+
+def test_a_worker_that_comes_again_does_not_bring_its_old_code_back(driver: Driver) -> None:
+    driver.register(nightly(group="old", concurrency=1), worker="old")
+    driver.register(nightly("0 5 * * *"), worker="new")
+    driver.register(nightly(group="old", concurrency=1), worker="old", again=True)
+    (found,) = driver.do(ListWorkflows()).workflows
+    assert found == nightly("0 5 * * *", next_at=NOON + 17 * HOUR)
 
 
 def test_a_module_that_is_broken_keeps_its_schedule_and_its_runs_wait(driver: Driver) -> None:

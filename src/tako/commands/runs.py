@@ -129,7 +129,8 @@ class Register(Message, frozen=True):
     """The first message of a worker's connection; again after each reconnect.
 
     ``leases`` are those it still executes: its other running runs are given back. Reply:
-    `Registered`, whose ``lost`` are the leases that it no longer holds.
+    `Registered`, whose ``lost`` are the leases that it no longer holds. ``again``: it had a reply
+    before, so that its code is no news; what was told since then holds.
     """
 
     worker_id: str
@@ -140,6 +141,7 @@ class Register(Message, frozen=True):
     workflows: list[WorkflowInfo] = []
     broken: list[BrokenModule] = []
     leases: list[str] = []
+    again: bool = False
 
 
 class Claim(Message, frozen=True):

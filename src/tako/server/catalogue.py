@@ -41,7 +41,9 @@ class Catalogue:
         self._gone: set[str] = set()  # known, but not loaded while something is broken
 
     def learn(self, register: Register) -> None:
-        """What the newest registration says holds, as in the store."""
+        """What the newest worker says holds, as in the store."""
+        if register.again:
+            return
         loaded = {w.name: w for w in register.workflows}
         self.workflows = {**self.workflows, **loaded} if register.broken else loaded
         self.broken = list(register.broken)

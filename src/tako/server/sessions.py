@@ -23,6 +23,7 @@ class Session:
         self.group = register.group
         self.solo = register.solo
         self.concurrency = register.concurrency
+        self.again = register.again
         self.names = tuple(w.name for w in register.workflows)
         self.key: _Key = (self.group, self.solo, self.names)
         self.held: deque[tuple[int, int]] = deque()  # (request id, limit)

@@ -86,7 +86,7 @@ class Supervisor:
         self._attending = False
         self._tasks = Tasks()
         self._troubles: dict[str, _Trouble] = {}
-        self._loaded: frozenset[str] | None = None  # by the last worker that registered
+        self._loaded: frozenset[str] | None = None  # by the last worker that was new
         self._seen: Fingerprint | None = None  # the code it was started with
         self.unread = True  # it may have changed since: see `renew`
         self._expected: set[str] = set()  # workers of an earlier server
@@ -262,10 +262,11 @@ class Supervisor:
         """A worker has told what it has loaded."""
         process = self.fleet.processes.get(session.worker_id)
         self._expected.discard(session.worker_id)
-        self._loaded = frozenset(session.names)
-        for trouble in self._troubles.values():
-            trouble.complained -= self._loaded
-        self._catalogue.failures.pop(session.group, None)
+        if not session.again:
+            self._loaded = frozenset(session.names)
+            for trouble in self._troubles.values():
+                trouble.complained -= self._loaded
+            self._catalogue.failures.pop(session.group, None)
         if process is not None:
             self._is_ready(process)
         self.changed.set()
@@ -275,6 +276,7 @@ class Supervisor:
     def _is_ready(self, process: Process) -> None:
         process.registered = True
         self._seen = process.seen
+        self.unread = True  # if it took long to load, others may have told newer code before
 
     def departed(self, session: Session) -> None:
         """The connection of a worker has dropped."""

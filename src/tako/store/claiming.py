@@ -106,9 +106,10 @@ def _claimed(tx: Transaction, row: tuple[Any, ...], fresh: bool) -> ClaimedRun:
 
 
 def register(tx: Transaction, c: Register) -> Registered:
-    """What the worker knows replaces what was known; runs it does not hold are given back."""
+    """What a new worker knows replaces what was known; runs it does not hold are given back."""
     before = tx.shared.groups
-    _remember_workflows(tx, c)
+    if not c.again:
+        _remember_workflows(tx, c)
     held = set(c.leases)
     for run_id, lease_id, *_ in tx.db.all("runs_of_worker", c.worker_id):
         if lease_id in held:

@@ -60,6 +60,7 @@ class Worker:
         self._blackbox = BlackBox(
             None if settings.blackbox is None else Path(settings.blackbox), self._places
         )
+        self._known = False  # to the server, or to one before it
         self._passes: dict[str, Pass] = {}  # by lease, until the store has the outcome
         self._executing: dict[asyncio.Task[None], Pass] = {}
         self._leaving: dict[Pass, float] = {}  # until when its handler may take to end
@@ -130,9 +131,11 @@ class Worker:
             workflows=found.infos,
             broken=found.broken,
             leases=list(self._passes),
+            again=self._known,
         )
         reply = await link.say_first(register)
         assert isinstance(reply, Registered)
+        self._known = True
         link.patience = reply.lease / 1000
         self._heartbeats.set_lease(reply.lease)
         self._grace = reply.cancel_grace / 1000
