@@ -165,7 +165,8 @@ def test_the_function_gets_the_request_of_the_application_around(tmp_path: Any) 
         return "ana"
 
     async def visit(client: httpx.AsyncClient) -> None:
-        await client.get("/tako/login")
+        answer = await client.get("/tako/login")
+        assert "date" not in answer.headers, "the server of that one says it"
 
     around = below(mounted(no_doors(tmp_path).dir, who=who))
     run(around, visit)

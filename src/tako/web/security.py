@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tako.config import WebConfig
 from tako.errors import TooLarge
+from tako.web.mounting import AROUND
 from tako.web.paths import below
 from tako.web.problems import Problem, Trouble, log_unexpected, problem_of, respond
 
@@ -134,6 +135,7 @@ class _Answer:
         self._send = send
         self._https = https
         self._static = below(scope).startswith("/static/")
+        self._dated = AROUND not in scope  # else the server of the application around does it
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -141,7 +143,8 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("Date", formatdate(usegmt=True))
+            if self._dated:
+                headers.setdefault("Date", formatdate(usegmt=True))
             headers.setdefault("Cache-Control", "max-age=3600" if self._static else "no-store")
             if self._https:
                 headers.setdefault("Strict-Transport-Security", _HSTS)
