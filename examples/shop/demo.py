@@ -14,7 +14,7 @@ WHAT_TO_TRY = """
     {web}/         place an order; send the 240 open ones to fulfilment
     {web}/mail     what a mail program would show: Ana and Ben are asked by mail
     {web}/admin    the shop's own page: approve or reject the orders over € 50,000
-    {pages}          tako's own pages: the same, with the record of each
+    {pages:<27}    tako's own pages: the inbox, and each run with a picture of its time
 
   Try this
     1. Order a grand piano. It is paid, then it waits: its worker process ends 3 s later.

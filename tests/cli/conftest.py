@@ -37,6 +37,11 @@ WORKFLOWS = """
         return await step.wait_for(f"answer:{payload}", timeout="7d")
 
 
+    @workflow("count")
+    async def count(payload: str, step: Step) -> int | None:
+        return await step.wait_for(f"count:{payload}", int)
+
+
     @workflow("decide")
     async def decide(payload: dict[str, Any], step: Step) -> object:
         form = Amount if payload.pop("form", False) else None

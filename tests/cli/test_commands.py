@@ -128,6 +128,15 @@ def test_waits_shows_who_waits_and_what_nobody_has_taken(left: AppFixture) -> No
     assert "nobody-asked" in out.partition("nobody has taken")[2]
 
 
+def test_waits_says_why_a_signal_that_was_kept_is_refused(served: AppFixture) -> None:
+    api.signal_sync("count:refused", "many")
+    handle = api.enqueue_sync("count", "refused")
+    until(lambda: handle.status_sync().state == "waiting")
+    (row,) = [line for line in tako(served, "waits").stdout.splitlines() if '"many"' in line]
+    assert 'refused: the value does not fit: "many" is not of type "integer"' in row
+    handle.cancel_sync("it was shown")
+
+
 def test_waits_as_json_and_of_one_event(left: AppFixture) -> None:
     everything = tako_json(left, "waits")
     assert {wait["run_id"] for wait in everything["waits"]} == {"waiting", "sleeping"}
@@ -142,7 +151,7 @@ def test_workflows_shows_what_the_workers_know(left: AppFixture) -> None:
     assert "30 days" in row
     assert "workflows/all.py:" in row
     known = {w["name"]: w for w in tako_json(left, "workflows")["workflows"]}
-    assert sorted(known) == ["ask", "break", "decide", "greet", "later", "nap", "weekly"]
+    assert sorted(known) == ["ask", "break", "count", "decide", "greet", "later", "nap", "weekly"]
     assert known["greet"]["schema"] == {"type": "string"}
     assert known["greet"]["schedule"] is None
 

@@ -69,7 +69,7 @@ def test_a_file_deleted_while_open_takes_no_more_promises(store: Store, path: Pa
     enqueue(store, "r1")
     kept = path.with_name("kept")
     path.rename(kept)
-    fails(store, "is gone: stop the server")
+    fails(store, "is gone: put the file back, and work goes on")
     kept.rename(path)
     assert enqueue(store, "r2")
     assert stored(store, "r1")

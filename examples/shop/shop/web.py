@@ -33,7 +33,7 @@ from workflows.fulfill_order import FulfillOrder, fulfill_order
 HERE = Path(__file__).parent
 pages = Jinja2Templates(HERE / "templates")
 pages.env.globals.update(Status=Status, limit=settings.APPROVAL_LIMIT, admin=settings.ADMIN)
-pages.env.globals["tako"] = f"http://{settings.HOST}:{settings.TAKO_PORT}/approvals"
+pages.env.globals["tako"] = f"http://{settings.HOST}:{settings.TAKO_PORT}"
 pages.env.filters["euros"] = lambda amount: f"€ {amount:,}"
 pages.env.filters["clock"] = lambda moment: f"{moment.astimezone():%d %b, %H:%M:%S}"
 pages.env.filters["moment"] = lambda ms: datetime.fromtimestamp(ms / 1000, UTC)

@@ -47,6 +47,7 @@ _CODES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], int],
 _NEXT = (  # what to type then
     (errors.RunNotFound, "`tako runs list` shows which there are"),
     (errors.ApprovalNotFound, "`tako approvals list --state all` shows which there are"),
+    (errors.AnswerRefused, "`tako approvals show ID` has its options, its form and what to type"),
 )
 
 

@@ -46,9 +46,12 @@ def _tables(found: "WaitList") -> None:
     columns = ("EVENT", "RUN", "STEP", "SINCE", "UNTIL")
     print_table(columns, waiting, empty="No run waits.")
     kept = [
-        (e.event, short(e.payload), ago(e.created_at, now), ago(e.expires_at, now))
+        (
+            *(e.event, short(e.payload), ago(e.created_at, now), ago(e.expires_at, now)),
+            f"refused: {e.reason}" if e.reason else "",
+        )
         for e in found.events
     ]
     if kept:
         print("\nSignals that nobody has taken yet:")
-        print_table(("EVENT", "PAYLOAD", "SENT", "KEPT UNTIL"), kept, empty="")
+        print_table(("EVENT", "PAYLOAD", "SENT", "KEPT UNTIL", ""), kept, empty="")

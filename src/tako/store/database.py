@@ -252,7 +252,8 @@ class Database:
             log_inode = None if self._readonly else self._log.stat().st_ino
         except OSError as error:
             raise StorageError(
-                f"{error.filename} is gone: stop the server, put the file back, start again"
+                f"{error.filename} is gone: put the file back, and work goes on; if it is lost, "
+                "stop the server and restore a backup"
             ) from error
         replaced = seen.st_ino != self._inode or log_inode != self._log_inode
         if replaced or seen.st_size < self._size:

@@ -427,7 +427,7 @@ SELECT run_id, name, kind, event, deadline, created_at FROM event_waiters
 WHERE event = ? ORDER BY deadline IS NULL, deadline, seq LIMIT ?;
 
 -- name: list_events
-SELECT id, event, key, payload, state, delivered, created_at, expires_at FROM events
+SELECT id, event, key, payload, state, delivered, created_at, expires_at, reason FROM events
 INDEXED BY events_kept
 WHERE payload IS NOT NULL AND state IN ('buffered', 'refused') AND (?1 IS NULL OR event = ?1)
 ORDER BY seq LIMIT ?2;
