@@ -281,7 +281,7 @@ def many_runs(at: At) -> None:
         assert tako.get_sync(run_id).state == before
         at.press(f"{verb}: 1 run")
         expect(at.page.get_by_role("heading", name=done)).to_be_visible()
-        at.page.get_by_role("link", name="Back to the runs").click()
+        at.page.get_by_role("link", name="Back to the list").click()
     run_sync(in_state(tako.Handle(run_id), "waiting"))
 
 

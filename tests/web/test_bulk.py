@@ -67,7 +67,9 @@ def test_all_that_match_are_run_again(book: Ledger) -> None:
         preview = choose(ana, do="rerun", all="1", query="tag=again&state=failed")
         assert "Run again: 3 runs?" in text_of(preview.text)
         before = {run_id: tako.get_sync(run_id).finished_at for run_id in ids}
-        assert "3 run again" in text_of(confirm(ana, preview).text)
+        done = confirm(ana, preview).text
+        assert "3 run again" in text_of(done)
+        assert 'href="/runs?workflow=fail&amp;tag=again">See how they fare' in done
     for run_id in ids:
         with pytest.raises(tako.RunFailed):
             tako.Handle(run_id).result_sync(timeout=20)

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
 import tako
+from tako.model import Run, RunError, RunState
+from tako.web.pages.causes import causes
 from tests.web.ledger import Ledger, ledger
 
 HOSTILE = 'x<script>"&?#/%41' + "é" * 180
@@ -77,6 +81,39 @@ def test_an_id_of_200_characters_of_any_kind_is_a_link_that_works(book: Ledger) 
         login = ana.get(href).headers["location"]
         back = ana.submit(login, name="ana", next=parse_qs(urlsplit(login).query)["next"][0])
         assert "It waits for go." in ana.get(back.headers["location"]).text
+
+
+def test_failed_runs_are_counted_by_what_failed_and_each_cause_is_a_filter(book: Ledger) -> None:
+    for payload in ("order 17 is lost", "order 18 is lost", "pears"):
+        book.start("fail", payload, "failed", tags=["night"])
+    with book.visitor() as ana:
+        page = ana.get("/runs?state=failed&tag=night").text
+        found = re.findall(r'class="cut" href="(\?[^"]+)"[^>]*>([^<]+)<.*?<strong>(\d)<', page)
+        begins = "ValueError: invalid literal for int() with base"
+        assert [(unescape(text), count) for _, text, count in found] == [(begins, "3")]
+        assert len(ids(ana.get(f"/runs{unescape(found[0][0])}").text)) == 3
+        assert "Why they failed" not in ana.get("/runs?tag=night").text
+
+
+def failed(number: int, error: str) -> Run:
+    kind, _, message = error.partition(": ")
+    told = msgspec.json.encode(RunError(kind, message)).decode()
+    ended = (number, None, number, number + 10, None, None, "null", None, told, None, None)
+    return Run(f"r{number}", "fail", "default", RunState.FAILED, 1, 0, None, 0, *ended)
+
+
+def test_errors_that_differ_in_numbers_alone_have_one_cause() -> None:
+    errors = ["shop.Declined: card 4711 (req_1)", "shop.Declined: card 17 (req_2)", "KeyError: 'a'"]
+    found = causes([failed(n, error) for n, error in enumerate(errors)])
+    assert [(c.text, c.title, c.runs, c.first, c.last) for c in found] == [
+        ("shop.Declined: card", "Declined: card", 2, 10, 11),
+        ("KeyError: 'a'", "KeyError: 'a'", 1, 12, 12),
+    ]
+
+
+def test_errors_of_very_many_kinds_are_counted_by_their_types() -> None:
+    found = causes([failed(n, f"KeyError: '{name}'") for n, name in enumerate("abcdefghij")])
+    assert [(cause.text, cause.runs) for cause in found] == [("KeyError", 10)]
 
 
 def test_pages_go_through_all_runs_once(book: Ledger) -> None:

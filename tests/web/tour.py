@@ -82,6 +82,7 @@ PAGES: list[Stop] = [
     Stop("/logout", "/logout", "Log out?", offers={"Log out": VIEWER}),
     Stop("/inbox", "/inbox", "Inbox", "Inbox", offers=_ANSWERS),
     Stop("/inbox", "/inbox?view=open", "Inbox", "Inbox", offers=_ANSWERS),
+    Stop("/inbox", "/inbox?view=yours", "Inbox", "Inbox"),
     Stop("/inbox", "/inbox?view=answered", "Inbox", "Inbox"),
     Stop("/inbox", "/inbox?view=all&text=Ship", "Inbox", "Inbox", offers={"Reject": APPROVER}),
     Stop("/inbox", "/inbox?text=nonesuch", "Inbox", "Inbox"),
@@ -193,8 +194,9 @@ PAGES: list[Stop] = [
     ),
     *(
         Stop("/waiting", f"/waiting{query}", "Waiting", "Waiting", offers={"Send": OPERATOR})
-        for query in ("", "?view=deadlines", "?view=mailbox", "?of=nonesuch", "?event=confirmed")
+        for query in ("", "?view=mailbox", "?of=nonesuch", "?event=confirmed")
     ),
+    Stop("/waiting", "/waiting?view=deadlines", "Waiting", "Waiting"),
     Stop("/system", "/system", "System", "System"),
     Stop("/nowhere", "/nowhere", "There is nothing here", status=404),
 ]
@@ -256,6 +258,8 @@ _WRONG = """() => {
       || getComputedStyle(node).position === "fixed" || held(node.parentElement));
     return scrolls.get(node);
   };
+  const floats = (node) => node && node !== document.body
+    && (getComputedStyle(node).position === "sticky" || floats(node.parentElement));
   const press = [];
   for (const node of document.querySelectorAll("body *")) {
     if (node.ownerSVGElement || node.closest(".sr-only, .skip, thead") || node.tagName === "OPTION")
@@ -265,7 +269,7 @@ _WRONG = """() => {
     if ((box.right > wide + 1 || box.left < -1) && !held(node.parentElement))
       wrong.push(`${name(node)} leaves the page`);
     if (!node.matches("button, a, select, input, textarea, summary")) continue;
-    press.push([node, box]);
+    if (!floats(node)) press.push([node, box]);
     if (node.matches("button, .button") && node.scrollWidth > node.clientWidth + 1)
       wrong.push(`${name(node)} is cut`);
   }

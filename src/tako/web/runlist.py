@@ -35,6 +35,11 @@ class Wanted(Struct, frozen=True):
         """The query string that means the same."""
         return urlencode({name: text for name, text in structs.asdict(self).items() if text})
 
+    @property
+    def narrower(self) -> bool:
+        """Whether it leaves out more than counts by state and workflow do."""
+        return bool(self.tag or self.text or self.last or self.since or self.until)
+
     def but(self, **changed: str) -> str:
         """The query string of the same filter with something else in it."""
         return structs.replace(self, **changed).query

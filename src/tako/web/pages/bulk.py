@@ -94,6 +94,14 @@ async def _done(request: Request, who: Who, order: Order, sent: str) -> Response
     counts = Counter(one.outcome for one in done)
 
     async def load() -> dict[str, object]:
-        return {"order": order, "counts": counts}
+        return {"order": order, "counts": counts, "watched": _watched(order)}
 
     return await page(request, who, "bulk-done.html", load=load)
+
+
+def _watched(order: Order) -> str:
+    """The query that shows them from now on: they have another state, and no error of before."""
+    wanted, _ = wanted_of(dict(parse_qsl(order.query)))
+    workflows = {run.workflow for run in order.able}
+    one = workflows.pop() if len(workflows) == 1 else wanted.workflow
+    return wanted.but(state="", text="", workflow=one)

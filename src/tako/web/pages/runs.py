@@ -16,8 +16,9 @@ from starlette.routing import BaseRoute, Route
 from tako.builtin import RESERVED
 from tako.clock import now_ms
 from tako.commands import CountRuns, ListWorkflows, RunCounts, RunList, WorkflowList
-from tako.model import Role, Run, RunError, RunState
+from tako.model import Role, Run, RunState
 from tako.web.engine import engine_of
+from tako.web.pages.causes import LOOKED, causes, short, told
 from tako.web.pages.framing import logged_in, page
 from tako.web.problems import Trouble
 from tako.web.runlist import every, wanted_of
@@ -57,7 +58,9 @@ async def runs(request: Request) -> Response:
         wanted, problem = wanted_of(request.query_params)
         before = request.query_params.get("before", "")
         engine, now = engine_of(request), now_ms()
-        found = await engine.read(wanted.command(now, PAGE + 1, before), RunList)
+        failed = wanted.state == RunState.FAILED and not before
+        most = LOOKED if failed else PAGE + 1
+        found = await engine.read(wanted.command(now, most, before), RunList)
         follows = _next_before(found)
         counts = await engine.read(CountRuns(wanted.workflow or None, bool(wanted.own)), RunCounts)
         known = (await engine.read(ListWorkflows(), WorkflowList)).workflows
@@ -67,13 +70,16 @@ async def runs(request: Request) -> Response:
             "problem": problem,
             "runs": found.runs[:PAGE],
             "next": f"?{more}before={quote(follows, safe='')}" if follows else "",
-            "stopped": found.searched_upto is not None,
+            "stopped": found.searched_upto is not None and len(found.runs) <= PAGE,
+            "causes": causes(found.runs) if failed else (),
+            "looked": LOOKED if len(found.runs) == LOOKED else 0,
             "paged": before,
             "counts": [(str(state), counts.counts[state]) for state in RunState],
             "total": sum(counts.counts.values()),
             "workflows": [w.name for w in known if wanted.own or not w.name.startswith(RESERVED)],
             "last": _LAST,
             "note": note_of,
+            "short": short,
             "tagged": cache(lambda tag: wanted.but(tag=tag)),
             "now": now,
         }
@@ -88,11 +94,7 @@ def _next_before(found: RunList) -> str | None:
 
 def note_of(run: Run) -> str:
     """The one thing worth saying about a run in a list, in one line."""
-    text = run.reason or ""
-    if not text and run.error:
-        error = msgspec.json.decode(run.error, type=RunError)
-        text = f"{error.type}: {error.message}"
-    line = " ".join(text.split())
+    line = " ".join(told(run).split())
     return line if len(line) <= 300 else f"{line[:299]}…"
 
 

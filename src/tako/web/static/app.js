@@ -141,4 +141,21 @@ function move(event, by) {
   next.scrollIntoView({ block: "nearest" });
 }
 
+// Copying; where the browser has no clipboard for us (plain http from elsewhere) there is no button.
+if (!navigator.clipboard) document.documentElement.classList.add("no-clipboard");
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  button.textContent = "Copied";
+  announce("Copied");
+  setTimeout(() => { button.textContent = "Copy"; }, 2_000);
+});
+
+// One box for all of a name that are shown; without scripts it is not there.
+document.addEventListener("change", (event) => {
+  const name = event.target.dataset.every;
+  if (name) document.getElementsByName(name).forEach((box) => { box.checked = event.target.checked; });
+});
+
 listen();
