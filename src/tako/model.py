@@ -121,7 +121,10 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StepLine(msgspec.Struct, frozen=True, array_like=True):
-    """A saved step without its value, whose JSON has ``size`` characters."""
+    """A saved step with no more than how its value begins, whose JSON has ``size`` characters.
+
+    ``begins``: at most 100 characters; of a step that failed, of the type and message of its error.
+    """
 
     name: str
     kind: str
@@ -130,6 +133,7 @@ class StepLine(msgspec.Struct, frozen=True, array_like=True):
     started_at: int
     finished_at: int
     size: int
+    begins: str = ""
 
 
 class Pass(msgspec.Struct, frozen=True, array_like=True):

@@ -88,7 +88,9 @@ def _is_in(info: WorkflowInfo, module: BrokenModule) -> bool:
 def _ready(scene: Scene, info: WorkflowInfo) -> str:
     limit = info.concurrency
     if limit is not None and scene.running >= limit:
-        return f"{scene.running} runs of {info.name!r} execute now, which is its limit of {limit}."
+        runs = "One run" if scene.running == 1 else f"{scene.running} runs"
+        does = "executes" if scene.running == 1 else "execute"
+        return f"{runs} of {info.name!r} {does} now, which is its limit of {limit}."
     if scene.run.strikes:
         return (
             f"Its worker died {scene.run.strikes} times: it is ready for a worker of its own in "

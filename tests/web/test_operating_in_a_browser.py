@@ -102,7 +102,9 @@ def test_what_the_filter_shows_is_downloaded(shop: Showcase, ana: Page) -> None:
     assert [run["id"] for run in json.loads(text_of(objects.value))] == shown
 
 
-def test_many_are_cancelled_and_run_again_after_a_preview_that_lists_them(ana: Page) -> None:
+def test_many_are_cancelled_and_run_again_after_a_preview_that_lists_them(
+    ana: Page, *, scripts: bool
+) -> None:
     tag = f"many-{new_id()}"
     ids = [waiting(f"m-{n}", tags=[tag]) for n in range(3)]
     ana.goto(f"/runs?tag={tag}")
@@ -117,9 +119,14 @@ def test_many_are_cancelled_and_run_again_after_a_preview_that_lists_them(ana: P
     ana.get_by_role("button", name="Cancel: 2 runs").click()
     expect(ana.get_by_role("heading", name="2 cancelled")).to_be_visible()
     assert [tako.get_sync(run_id).reason for run_id in ids] == ["closed today"] * 2 + [None]
-    ana.get_by_role("link", name="Back to the runs").click()
+    ana.get_by_role("link", name="Back to the list").click()
     expect(ana).to_have_url(re.compile(f"tag={tag}"))
-    ana.get_by_label("Not only the chosen ones").check()
+    every = ana.get_by_label("Choose all that are shown")
+    expect(every).to_be_visible(visible=scripts)
+    if scripts:
+        every.check()
+        assert ana.locator("input[name=run]:checked").count() == 3
+    ana.get_by_label("All that the filter shows").check()
     ana.get_by_role("button", name="Run again …").click()
     expect(ana.get_by_text("1 of the chosen")).to_be_visible()
     ana.get_by_role("button", name="Run again: 2 runs").click()
@@ -146,6 +153,21 @@ def test_a_step_is_chosen_in_the_picture_and_its_value_looked_at(shop: Showcase,
     expect(name).to_be_visible()
     ana.locator(".json summary").first.click()  # folded: the browser's own search still finds it
     expect(name).to_be_hidden()
+
+
+def test_what_came_in_is_copied_as_it_was_sent(shop: Showcase, ana: Page, *, scripts: bool) -> None:
+    ana.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ana.goto(f"/runs/{shop.succeeded}")
+    copy = ana.get_by_role("button", name="Copy the JSON").first
+    expect(copy).to_be_visible(visible=scripts)
+    if scripts:
+        copy.click()
+        expect(ana.get_by_role("status").get_by_text("Copied")).to_be_attached()
+        copied = ana.evaluate("navigator.clipboard.readText()")
+        assert copied == tako.get_sync(shop.succeeded).payload
+        ana.get_by_role("button", name="Copy the id").click()
+        expect(ana.get_by_role("button", name="Copy the id")).to_have_text("Copied")
+        assert ana.evaluate("navigator.clipboard.readText()") == shop.succeeded
 
 
 def test_a_run_is_cancelled_with_a_reason_run_again_and_signalled(ana: Page) -> None:

@@ -76,6 +76,20 @@ def test_a_failed_run_shows_its_error_and_its_steps_what_they_gave(book: Ledger)
         assert [value.status_code for value in values] == [200] * len(links)
         assert "plum" in values[0].text
         assert any("invalid literal" in value.text for value in values)
+        where = re.search(r'In step <a href="([^"]+)"[^>]*>broken</a> · <code>([^<]+)</code>', page)
+        assert where and where[2].startswith("workflows/") and where[2].endswith(", in fail")
+        assert html.unescape(where[1]) in map(html.unescape, links)
+        begins = re.findall(r'class="cut begins"[^>]*>([^<]+)<', page)
+        assert html.unescape(begins[0]) == '"plum"'
+        assert begins[1].startswith("ValueError: invalid literal for int()")
+
+
+def test_a_moment_within_a_sentence_is_in_the_readers_own_time(book: Ledger) -> None:
+    run_id = tako.enqueue_sync("wait", "later", delay="1h").id
+    with book.visitor() as ana:
+        page = ana.get(f"/runs/{run_id}").text
+        assert re.search(r'id="waiting".*it starts in 59 min[^(]*\(<time datetime="[^"]+Z"', page)
+        assert 'href="/workflows/wait"' in page
 
 
 def test_a_waiting_run_is_signalled_from_its_page(book: Ledger) -> None:

@@ -28,8 +28,9 @@ class CountRuns(Message, frozen=True):
 
 
 class GetStory(Message, frozen=True):
-    """A run and what happened in it, without values. Reply: `Story`. Refused: run_not_found.
+    """A run and what happened in it; of values, how they begin. Reply: `Story`.
 
+    Refused: run_not_found.
     ``after``: the reply's ``next`` of the page before; ``limit`` counts steps.
     """
 

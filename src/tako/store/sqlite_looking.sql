@@ -155,7 +155,10 @@ INSERT INTO passes (run_id, at, worker_id, attempt) VALUES (?, ?, ?, ?) ON CONFL
 SELECT at, worker_id, attempt FROM passes WHERE run_id = ? ORDER BY at LIMIT ?;
 
 -- name: step_lines
-SELECT seq, name, kind, outcome, attempt, started_at, finished_at, coalesce(length(value), 0)
+SELECT seq, name, kind, outcome, attempt, started_at, finished_at, coalesce(length(value), 0),
+       coalesce(substr(iif(outcome = 'failed',
+         json_extract(value, '$.type') || ': ' || json_extract(value, '$.message'),
+         value), 1, 100), '')
 FROM steps WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?;
 
 -- ---- workflows --------------------------------------------------------------------------------

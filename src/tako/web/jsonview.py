@@ -29,11 +29,8 @@ def view(text: str | None, full: str = "") -> Markup:
         return _raw(text, full)  # deeper than programs read it
     drawn = _Drawing()
     body = Markup("").join(drawn.value(value, 0))
-    return Markup('<div class="json-bar">{}{}</div><div class="json" dir="auto">{}</div>').format(
-        _note(f"{kind_of(value)}, {_count(len(text), 'character')} of JSON{drawn.left_out}"),
-        _link(full),
-        body,
-    )
+    bar = _bar(f"{kind_of(value)}, {_characters(text)} of JSON{drawn.left_out}", text, full)
+    return Markup('{}<div class="json" dir="auto">{}</div>').format(bar, body)
 
 
 def kind_of(value: Any) -> str:
@@ -110,14 +107,25 @@ class _Drawing:
 
 def _raw(text: str, full: str) -> Markup:
     cut = text[:LONGEST]
-    what = f"{len(text):,} characters, nested too deeply to be folded"
-    return Markup('<div class="json-bar">{}{}</div><pre class="code">{}</pre>').format(
-        _note(what), _link(full), cut
-    )
+    bar = _bar(f"{_characters(text)}, nested too deeply to be folded", text, full)
+    return Markup('{}<pre class="code">{}</pre>').format(bar, cut)
 
 
-def _link(full: str) -> Markup:
-    return Markup('<a href="{}" download>All of it</a>').format(full) if full else Markup("")
+def _bar(note: str, text: str, full: str) -> Markup:
+    """What it is, and ways to have it as it was stored."""
+    link = Markup('<a href="{}" download>Download</a>').format(full) if full else Markup("")
+    copy = copy_button(text, "Copy the JSON") if len(text) <= LONGEST else Markup("")
+    return Markup('<div class="json-bar">{}{}{}</div>').format(_note(note), copy, link)
+
+
+def copy_button(text: str, name: str) -> Markup:
+    """For who has scripts: puts ``text`` on the clipboard."""
+    button = '<button type="button" class="copy with-scripts" data-copy="{}" aria-label="{}">Copy'
+    return Markup(button + "</button>").format(text, name)
+
+
+def _characters(text: str) -> str:
+    return _count(len(text), "character")
 
 
 def _note(text: str) -> Markup:

@@ -1,6 +1,7 @@
 """From a template to a response: the one place that knows Jinja2."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from starlette.responses import HTMLResponse
 from tako.forms import label_of
 from tako.ids import new_id
 from tako.web import csrf
-from tako.web.jsonview import view
+from tako.web.jsonview import copy_button, view
 from tako.web.paths import address_of, root_of
 from tako.web.times import rfc3339
 
@@ -34,6 +35,7 @@ _SIGNS = {
     "timeout": "!",
 }
 ONCE = "once"  # the field of every form that makes two of it one
+_MARKED = re.compile(r"\x1f(\d+)\x1f")
 HERE = Path(__file__).parent.parent
 STATIC = HERE / "static"
 
@@ -97,6 +99,18 @@ def clock_tag(ms: int) -> Markup:
     """The same, for tables: day, month and time to the second."""
     day, time = divmod(ms // 1000, 86_400)
     return _time(ms, f"{_day(day)[1]}, {_clock(time)} UTC", " data-short")
+
+
+def marked(ms: int) -> str:
+    """A moment within a text, for `moments`; no name or title has such characters."""
+    return f"\x1f{ms}\x1f"
+
+
+def moments(text: str) -> Markup:
+    """A text with its `marked` moments as times."""
+    parts = _MARKED.split(text)
+    shown = (time_tag(int(part)) if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup("").join(shown)
 
 
 def _time(ms: int, text: str, more: str = "") -> Markup:
@@ -204,6 +218,8 @@ def _environment() -> Environment:
     environment.filters["badge"] = badge
     environment.filters["bytes"] = bytes_of
     environment.filters["json"] = view
+    environment.filters["copy"] = copy_button
+    environment.filters["moments"] = moments
     return environment
 
 

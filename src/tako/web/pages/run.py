@@ -1,7 +1,9 @@
 """`/runs/{id}`: one run, what came in, what came out, and what happened in between."""
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from tako.builtin import RESERVED
 from tako.checks import LOG_LINES
 from tako.clock import now_ms
 from tako.commands import (
@@ -28,20 +31,21 @@ from tako.commands import (
     WorkflowList,
 )
 from tako.cron import moment_of_run
-from tako.model import Approval, Pass, Role, Run, RunError, RunState, StepKind
+from tako.model import Approval, Pass, Role, Run, RunError, RunState, StepKind, StepLine
 from tako.people import Directory
 from tako.web.engine import Engine, config_of, engine_of, people_of
 from tako.web.pages import wording
 from tako.web.pages.framing import logged_in, page
-from tako.web.pages.rendering import path_of
+from tako.web.pages.rendering import marked, path_of
 from tako.web.problems import Trouble
 from tako.web.timeline import NARROW, WIDE, draw, layout, legend
-from tako.web.times import rfc3339
 from tako.web.who import Who
 from tako.why import Scene, running_of, server_answers, tried, why
 
 DRAWN = 3_000  # steps of a picture
 ROWS = 100  # steps of the table
+_BEGINS = 100  # characters of a step's error that a `StepLine` has
+_FRAME = re.compile(r'^  File "([^"\n]+)", line (\d+), in (.+)$', re.MULTILINE)
 _PARTS = ("payload", "result", "error")
 
 
@@ -79,6 +83,7 @@ async def _loaded(request: Request) -> dict[str, Any]:
     run = (await engine.read(Get(run_id), RunReply)).run
     asked = (await engine.read(ListApprovals(None, run_id=run_id), ApprovalList)).approvals
     logged = await engine.read(ListLogs(run_id, limit=LOG_LINES + 1), LogPage)
+    error = None if run.error is None else msgspec.json.decode(run.error, type=RunError)
     now = now_ms()
 
     def place(n: int) -> str:
@@ -91,10 +96,13 @@ async def _loaded(request: Request) -> dict[str, Any]:
     return {
         "run": run,
         "scheduled_for": moment_of_run(run.id, run.workflow),
-        "error": None if run.error is None else msgspec.json.decode(run.error, type=RunError),
+        "error": error,
+        "failed_in": _failed_in(error, story.steps),
+        "place": place_of(error, config_of(request).dir),
         "steps": story.steps[rows : rows + ROWS],
         "waiters": story.waiters[:ROWS],
         "more_waiters": max(0, len(story.waiters) - ROWS),
+        "known": not run.workflow.startswith(RESERVED),
         "tried": tried(run),
         "anew": anew(story.passes),
         "passes": story.passes,
@@ -112,6 +120,25 @@ async def _loaded(request: Request) -> dict[str, Any]:
         "words": wording,
         "now": now,
     }
+
+
+def _failed_in(error: RunError | None, steps: Sequence[StepLine]) -> str:
+    """The step whose error the handler did not catch; "": it is not among these."""
+    if error is None:
+        return ""
+    told = f"{error.type}: {error.message}"[:_BEGINS]
+    failed = [step.name for step in steps if step.outcome == "failed" and step.begins == told]
+    return error.step or (failed[-1] if failed else "")
+
+
+def place_of(error: RunError | None, root: Path) -> str:
+    """Where in the app it was raised, or called what raised it: "workflows/shop.py:12, in pay"."""
+    frames = _FRAME.findall(error.traceback if error else "")
+    own = [frame for frame in frames if Path(frame[0]).is_relative_to(root)]
+    if not own:
+        return ""
+    file, line, function = own[-1]
+    return f"{Path(file).relative_to(root)}:{line}, in {function}"
 
 
 def anew(passes: Sequence[Pass]) -> bool:
@@ -153,7 +180,7 @@ async def _why(
         server_answers(config_of(request).socket),
         now,
         asked=lambda approval, now: _asked(people, approval, now),
-        clock=rfc3339,
+        clock=marked,
         typed=False,
     )
     return why(scene)
@@ -176,11 +203,13 @@ async def step_page(request: Request) -> Response:
         step = (await engine.read(GetStep(run_id, name), StepReply)).step
         run = (await engine.read(GetStory(run_id, limit=1), Story)).run
         failed = step.outcome == "failed"
+        error = msgspec.json.decode(step.value or "", type=RunError) if failed else None
         return {
             "run": run,
             "step": step,
             "asks": step.kind == StepKind.APPROVAL,
-            "error": msgspec.json.decode(step.value or "", type=RunError) if failed else None,
+            "error": error,
+            "place": place_of(error, config_of(request).dir),
         }
 
     return await page(request, who, "step.html", load=load)
