@@ -180,6 +180,7 @@ PLANS: dict[str, set[str]] = {
     "close_asked": {PRIMARY},
     "insert_answer": set(),
     "answers_of_approval": {PRIMARY},
+    "answered_approvals": {PRIMARY},
     "answer_by_decide_id": {"sqlite_autoindex_answers_1"},
     "delegate": set(),
     "take_back": {PRIMARY},

@@ -87,7 +87,8 @@ def test_what_waits_for_a_person_is_listed_nearest_deadline_first(tmp_path: Path
         assert "Nothing waits for you." in text_of(listed(cy).text)
         fresh.ask(title="in a week", to=["cy"], timeout="7d")
         fresh.ask(title="some day", to=["cy"])
-        fresh.ask(title="in an hour", to=["cy"], timeout="1h", requester="bo", quorum=2)
+        two = {"to": ["cy", "ana"], "requester": "bo", "quorum": 2}
+        half = fresh.ask(title="in an hour", timeout="1h", **two)
         fresh.ask(title="another's", to=["ana"])
         fresh.ask(title="anybody's")
         done = fresh.ask(title="done", to=["cy"])
@@ -96,7 +97,16 @@ def test_what_waits_for_a_person_is_listed_nearest_deadline_first(tmp_path: Path
         assert titles(page) == ["in an hour", "in a week", "some day", "anybody's"]
         assert "Bo Lindqvist · ask · 0 of 2 answers" in text_of(page)
         assert titles(listed(cy, "?view=all").text)[0] == "done"
+        approvals.reject_sync(half.id, by=Actor("cy", "process", "python"))
+        approvals.approve_sync(half.id, by=Actor("ana", "process", "python"))
+        yours = listed(cy, "?view=yours").text
+        assert titles(yours) == ["done", "in an hour"]
+        assert "Approved ask · by you ·" in text_of(yours)
+        assert "2 of 2 answers · you answered “ reject ” · asked" in text_of(yours)
+        cy.log_in("ana")
+        assert titles(listed(cy, "?view=yours").text) == ["in an hour"]
         cy.log_in("vic")
+        assert titles(listed(cy, "?view=yours").text) == []
         assert titles(listed(cy).text) == []
         assert len(titles(listed(cy, "?view=open").text)) == 5
         assert len(titles(listed(cy, "?view=all").text)) == 6
@@ -218,6 +228,7 @@ def test_who_may_look_only_has_no_button(the_desk: Desk, visitor: Visitor) -> No
 
 
 def test_an_answer_on_the_page_decides_and_is_on_record(the_desk: Desk, visitor: Visitor) -> None:
+    the_desk.ask(title="the next one", to=["ana"])
     asked = the_desk.ask(form="amount", to=["ana"])
     visitor.log_in("ana")
     refused = press(visitor, page_of(asked), "approve", fields={"value/amount": "x"})
@@ -226,6 +237,7 @@ def test_an_answer_on_the_page_decides_and_is_on_record(the_desk: Desk, visitor:
     assert (done.status_code, done.headers["location"]) == (303, page_of(asked))
     text = text_of(visitor.get(page_of(asked)).text)
     assert "You answered “approve”" in text
+    assert re.search(r"\d more waits? for you", text)
     assert "Ana Silva tried to answer “approve” on these pages." in text
     assert "Ana Silva answered “approve” on these pages." in text
     assert "Amount 5" in text

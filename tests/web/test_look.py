@@ -91,6 +91,20 @@ def test_no_place_tab_or_count_is_hidden_at_the_edge_of_a_phone(
             assert box and box["x"] >= 0 and box["x"] + box["width"] <= width, place.inner_text()
 
 
+def test_on_a_phone_the_places_are_one_row_and_what_was_decided_comes_first(
+    shop: Showcase, ana: Callable[..., Page]
+) -> None:
+    page = ana(viewport={"width": 360, "height": 800}, java_script_enabled=False)
+    decided = approvals.list_sync("decided", workflow="fulfill-order")[0]
+    page.goto(f"/approvals/{decided.id}")
+    tops = "nodes => nodes.map((node) => Math.round(node.getBoundingClientRect().top))"
+    assert len(set(page.locator(".bar-nav a").evaluate_all(tops))) == 1
+    top = {
+        name: page.locator(f".{name}").evaluate_all(tops)[0] for name in ("question", "standing")
+    }
+    assert top["standing"] < top["question"]
+
+
 def test_who_wants_no_motion_sees_none_while_they_point_either(
     shop: Showcase, ana: Callable[..., Page]
 ) -> None:

@@ -114,7 +114,8 @@ class ListApprovals(Message, frozen=True):
     """Open ones nearest deadline first, others newest first. Reply: `ApprovalList`.
 
     ``state`` None: all. ``person``: only what waits for this person's answer (open), or was asked
-    of them; ``groups`` are those of the `Actor`. ``after``: ``next`` of the page before.
+    of them; ``answered``: only what they have answered. ``groups`` are those of the `Actor`.
+    ``after``: ``next`` of the page before.
     ``text``: in the title, in whatever case; then a page with a ``next`` may be short, even empty,
     for only so many are looked at.
     """
@@ -127,6 +128,7 @@ class ListApprovals(Message, frozen=True):
     limit: int = 50
     after: str | None = None
     text: str | None = None
+    answered: bool = False
 
 
 class CountApprovals(Message, frozen=True):

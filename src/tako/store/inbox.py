@@ -79,6 +79,8 @@ def _candidates(tx: Transaction, c: ListApprovals) -> Iterator[list[_Key]]:
 
 def _wanted(tx: Transaction, c: ListApprovals, page: list[_Key]) -> Iterator[tuple[_Key, Approval]]:
     fitting = _fitting(tx, c, page)
+    if c.answered:
+        page = _answered(tx, c.person or "", page)
     for key in page:
         if fitting is None or key[1] in fitting:
             approval = by_seq(tx, key[1]).approval
@@ -93,6 +95,14 @@ def _fitting(tx: Transaction, c: ListApprovals, page: list[_Key]) -> set[int] | 
     text = (c.text or "").casefold()
     rows = tx.db.all("titles_of_approvals", json_list([seq for _, seq in page]), c.workflow)
     return {seq for seq, title in rows if text in title.casefold()}
+
+
+def _answered(tx: Transaction, person: str, page: list[_Key]) -> list[_Key]:
+    """Those that this person has answered, also with what was asked before it was changed."""
+    names = json_list(sorted(tx.people.names_of(tx.people.canonical(person))))
+    rows = tx.db.all("answered_approvals", json_list([seq for _, seq in page]), names)
+    mine = {seq for (seq,) in rows}
+    return [key for key in page if key[1] in mine]
 
 
 def _cursor(key: _Key) -> str:
@@ -174,7 +184,7 @@ def _is_wanted(tx: Transaction, c: ListApprovals, approval: Approval) -> bool:
         return False
     if c.run_id is not None and approval.run_id != c.run_id:
         return False
-    if c.person is None or approval.state != "open":
+    if c.person is None or c.answered or approval.state != "open":
         return True
     mine = why_not(tx.people, approval, c.person, c.groups) is None
     return mine and answer_of(tx.people, approval, c.person) is None

@@ -103,6 +103,10 @@ WHERE who = ? AND open = 1 AND (due, approval) > (?, ?) ORDER BY due, approval L
 SELECT approval FROM asked
 WHERE who = ? AND approval < ? ORDER BY approval DESC LIMIT ?;
 
+-- name: answered_approvals
+SELECT DISTINCT approval FROM answers
+WHERE approval IN (SELECT value FROM json_each(?1)) AND person IN (SELECT value FROM json_each(?2));
+
 -- name: count_open_approvals
 SELECT count(*) FROM approvals WHERE state = 'open';
 

@@ -25,7 +25,7 @@ from tako.web.who import Who, may
 
 PAGE = 25
 _LONGEST = 200  # characters of a filter
-_VIEWS = ("mine", "open", "answered", "all")
+_VIEWS = ("mine", "yours", "open", "answered", "all")
 _STATES = tuple(str(state) for state in ApprovalState)
 
 
@@ -92,6 +92,8 @@ async def inbox(request: Request) -> Response:
             "states": [(state, state) for state in _STATES],
             "approvals": found.approvals,
             "open_to": open_to,
+            "own": {one.id: answer_of(people, one, who.actor.person) for one in found.approvals},
+            "me": people.canonical(who.actor.person),
             "at_once": selected.answers(open_to.values()),
             "more": None if found.next is None else wanted.query(after=found.next),
             "paged": after is not None,
@@ -122,8 +124,8 @@ def _wanted(request: Request, who: Who) -> Wanted:
 
 def _command(who: Who, wanted: Wanted, after: str | None) -> ListApprovals:
     """Who may not see everything sees what was asked of them."""
-    everybody = wanted.view != "mine" and may(who, Role.VIEWER)
-    states = {"answered": "decided", "all": wanted.state or None}
+    everybody = wanted.view not in ("mine", "yours") and may(who, Role.VIEWER)
+    states = {"yours": None, "answered": "decided", "all": wanted.state or None}
     return ListApprovals(
         state=states.get(wanted.view, "open"),
         person=None if everybody else who.actor.person,
@@ -132,6 +134,7 @@ def _command(who: Who, wanted: Wanted, after: str | None) -> ListApprovals:
         limit=PAGE,
         after=after,
         text=wanted.text or None,
+        answered=wanted.view == "yours",
     )
 
 

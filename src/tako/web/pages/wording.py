@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tako import forms
 from tako.durations import format_ms
-from tako.forms import Field, leaves
+from tako.forms import Field, label_of, leaves
 from tako.model import Actor, Answer, Approval, ApprovalState, AuditRow
 from tako.people import GROUP, Directory
 from tako.voting import ANYONE, VETO, answer_of, why_not
@@ -105,6 +105,11 @@ def effect(people: Directory, approval: Approval, answer: str, actor: Actor) -> 
 def doing(answer: str) -> str:
     """ "Approving": what a press on a button begins."""
     return {"approve": "Approving", VETO: "Rejecting"}.get(answer, f"Answering “{answer}”")
+
+
+def done(outcome: str) -> str:
+    """ "Rejected": what an answer has made of it, in one word."""
+    return {"approve": "Approved", VETO: "Rejected"}.get(outcome, label_of(outcome))
 
 
 def at_deadline(approval: Approval) -> str:
