@@ -39,9 +39,9 @@ WORKFLOWS = """
         return await step.wait_for(str(payload), int)
 
 
-    @workflow("count")
+    @workflow("count", retries=0)
     async def count(payload: int, step: Step) -> int:
-        return payload
+        return 12 // payload
 
 
     @workflow("nap")
@@ -216,6 +216,13 @@ def test_a_payload_that_is_one_value_is_called_so(ana: Visitor) -> None:
     assert "Start a run Payload" in page and "Your answer" not in page
 
 
+def test_the_runs_that_failed_are_a_click_away_from_how_many_they_are(ana: Visitor) -> None:
+    run = run_of(start(ana, "count", value="0"))
+    ended(ana, run)
+    (query,) = re.findall(r'href="/runs(\?state=failed[^"]*)"', ana.get("/workflows").text)
+    assert run in ana.get(f"/runs{unescape(query)}").text
+
+
 def test_without_a_type_the_payload_is_json(ana: Visitor) -> None:
     page = start(ana, "nap", json="{not json", delay="1h")
     assert page.status_code == 422
@@ -333,7 +340,8 @@ def test_a_cursor_that_is_not_ours_is_refused(vic: Visitor, query: str) -> None:
 def test_the_system_shows_how_it_fares_and_no_secret(vic: Visitor) -> None:
     page = vic.get("/system")
     text = text_of(page)
-    assert "Health" in text
+    assert "Health trouble" in text
+    assert "workflows.bad does not load, and what is in it does not run" in text
     assert "Storage" in text
     assert "hooks.bank.secret (secret) tako.toml" in text
     assert "notify.mail.url (secret) tako.toml" in text

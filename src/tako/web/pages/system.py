@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from tako.clock import now_ms
-from tako.commands import DueList, ListDue
+from tako.commands import DueList, ListDue, ListWorkflows, WorkflowList
 from tako.model import Role
 from tako.web.engine import config_of, engine_of
 from tako.web.pages.framing import logged_in, page
@@ -27,6 +27,7 @@ async def system(request: Request) -> Response:
         engine = engine_of(request)
         seen = await overview(engine, config_of(request))
         due = await engine.read(ListDue(_SOON), DueList)
-        return {"seen": seen, "due": due.things, "now": now_ms()}
+        broken = (await engine.read(ListWorkflows(), WorkflowList)).broken
+        return {"seen": seen, "due": due.things, "broken": broken, "now": now_ms()}
 
     return await page(request, who, "system.html", load=load, live="system", shared=True)

@@ -70,6 +70,7 @@ class Metric(Struct, frozen=True):
     value: str
     chart: Markup
     hints: tuple[str, ...]
+    query: str = ""  # of the runs that it counts
 
 
 def _metrics(stat: WorkflowStat) -> list[Metric]:
@@ -98,7 +99,8 @@ def _failed(stat: WorkflowStat) -> Metric:
         return Metric("Failed", "–", Markup(), ("not yet",))
     share = f"{100 * stat.failed / stat.sample:.1f} %"
     of = f"{stat.failed:,} of the last {stat.sample:,}"
-    return Metric("Failed", share, charts.failures(stat.failures), (of,))
+    query = urlencode({"state": "failed", "workflow": stat.name}) if stat.failed else ""
+    return Metric("Failed", share, charts.failures(stat.failures), (of,), query)
 
 
 def routes() -> list[BaseRoute]:
