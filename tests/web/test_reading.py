@@ -64,11 +64,21 @@ async def read_all(here: Site, token: str, run: str, approval: str) -> None:
             assert "does not answer" not in found.text.partition("<main")[2]
 
 
+async def read_workflows(here: Site, token: str) -> None:
+    """Why workers do not start only the engine knows: it is asked, but not for long."""
+    async with own_doors(here, token) as client:
+        for path in ("/workflows", "/workflows/typed"):
+            page = await client.get(path)
+            assert page.status_code == 200, page.text
+            assert "no run goes on until it does" in page.text
+
+
 def test_all_that_only_reads_is_answered_while_the_engine_is_stopped(here: Site) -> None:
     token, run, approval = seen(here)
     os.kill(here.server.pid, signal.SIGSTOP)  # it takes connections, and answers nobody
     try:
         asyncio.run(read_all(here, token, run, approval))
+        asyncio.run(read_workflows(here, token))
     finally:
         os.kill(here.server.pid, signal.SIGCONT)
 

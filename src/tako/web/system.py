@@ -21,7 +21,7 @@ from tako.errors import TakoError
 from tako.model import GroupQueue
 from tako.web.engine import Engine
 
-_PATIENCE = 2.0  # s for the engine: the rest is read from the file
+PATIENCE = 2.0  # s for the engine: the rest is read from the file
 
 
 class Overview(Struct, frozen=True):
@@ -40,7 +40,7 @@ async def overview(engine: Engine, config: AppConfig) -> Overview:
     """Raises what `Engine.read` raises."""
     system = None
     with suppress(TakoError, TimeoutError):
-        system = await asyncio.wait_for(engine.ask(GetSystem(), System), _PATIENCE)
+        system = await asyncio.wait_for(engine.ask(GetSystem(), System), PATIENCE)
     storage = await engine.read(GetStorage(), Storage)
     queues = await engine.read(GetQueues(), Queues)
     return Overview(system, storage, queues.groups, await _head(engine), _settings(config))

@@ -1,5 +1,6 @@
 """`/workflows`: what there is, how it fares, and a form that starts a run of it."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,6 +38,7 @@ from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of, short
 from tako.web.posted import read
 from tako.web.problems import Trouble
+from tako.web.system import PATIENCE
 from tako.web.who import Who
 
 PAGE = 25
@@ -184,8 +186,9 @@ async def _show(
 async def _known(request: Request) -> WorkflowList:
     """With why workers do not start, which only the server knows."""
     try:
-        return await engine_of(request).ask(ListWorkflows(), WorkflowList)
-    except Unavailable:
+        asked = engine_of(request).ask(ListWorkflows(), WorkflowList)
+        return await asyncio.wait_for(asked, PATIENCE)
+    except (Unavailable, TimeoutError):
         found = await engine_of(request).read(ListWorkflows(), WorkflowList)
         away = BrokenModule("The engine", "it does not answer: no run goes on until it does")
         return WorkflowList(found.workflows, [*found.broken, away])
