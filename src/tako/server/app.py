@@ -333,6 +333,7 @@ class AppServer:
             await self._http.stop()
         self._stopping = True
         self.supervisor.stop()
+        self._say_who_is_waited_for(hurry)
         self.sessions.drain()
         until = monotonic() + self.config.defaults.drain + _GRACE
         await self._workers_gone(until, hurry)
@@ -350,6 +351,18 @@ class AppServer:
         self._tasks.cancel()
         self._store.close()
         self._folder.unlock()
+
+    def _say_who_is_waited_for(self, hurry: asyncio.Event) -> None:
+        busy = sum(session.load for session in self.sessions)
+        if busy and not hurry.is_set():
+            _log.info(
+                "app %s: up to %s for what executes (%d run%s) to end its step; a second signal "
+                "or Ctrl-C does not wait",
+                self.config.name,
+                format_ms(round(self.config.defaults.drain * 1000)),
+                busy,
+                "s" * (busy > 1),
+            )
 
     async def _workers_gone(self, until: float, hurry: asyncio.Event | None) -> None:
         changed = self.supervisor.changed
