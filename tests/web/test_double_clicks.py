@@ -57,6 +57,24 @@ def test_a_double_click_in_the_inbox_answers_one_question(
     assert is_open(the_desk, two) is scripts
 
 
+@pytest.mark.parametrize("scripts", [True])  # without them nothing is held
+def test_a_double_click_that_undoes_answers_nothing_that_was_below(
+    the_desk: Desk, page: Page, time: CDPSession
+) -> None:
+    tag = new_id()
+    one, two = [the_desk.ask(title=f"{tag} {n}", to=["ana"]) for n in range(2)]
+    log_in(page, f"/inbox?text={tag}")
+    page.locator(f"#entry-{one.id}").get_by_role("button", name="Approve").click()
+    undo = bar(page).get_by_role("button", name="Undo")
+    time.send("Animation.setPlaybackRate", {"playbackRate": 1})
+    undo.click(trial=True)
+    time.send("Animation.setPlaybackRate", {"playbackRate": 0})
+    undo.click()
+    only_later(page.locator(f"#entry-{two.id}").get_by_role("button", name="Approve"), time)
+    expect(bar(page)).to_contain_text(f"{tag} 1")
+    assert is_open(the_desk, one)
+
+
 def test_a_double_click_does_not_confirm(
     the_desk: Desk, page: Page, time: CDPSession, *, scripts: bool
 ) -> None:

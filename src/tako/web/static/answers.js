@@ -72,8 +72,17 @@
     clearInterval(timer);
     form.inert = false;
     bar.remove();
+    settle();
     if (button.isConnected) button.focus();
     if (text) announce(text);
+  }
+
+  // What the bar had covered takes no second click of a double one either; see tako.css.
+  function settle() {
+    const main = document.getElementById("main");
+    for (const node of document.querySelectorAll(".settling")) node.classList.remove("settling");
+    main.getBoundingClientRect(); // or it would not begin anew
+    main.classList.add("settling");
   }
 
   // --- the list: all at once, and how many
