@@ -66,6 +66,7 @@ def test_all_that_match_are_run_again(book: Ledger) -> None:
     with book.visitor() as ana:
         preview = choose(ana, do="rerun", all="1", query="tag=again&state=failed")
         assert "Run again: 3 runs?" in text_of(preview.text)
+        assert text_of(preview.text).count("ValueError: invalid literal for int()") == 3
         before = {run_id: tako.get_sync(run_id).finished_at for run_id in ids}
         done = confirm(ana, preview).text
         assert "3 run again" in text_of(done)

@@ -320,6 +320,8 @@ def test_deadlines_are_shown_soonest_first(ana: Visitor) -> None:
     page = ana.get("/waiting?view=deadlines").text
     times = re.findall(r'data-label="When"><time datetime="([^"]+)"', page)
     assert times == sorted(times)
+    for path in ("/waiting?view=deadlines", "/system"):
+        assert re.search(r"starts\s*(<[^>]*>\s*)*nap", ana.get(path).text), path
 
 
 def test_viewers_may_send_no_signal(vic: Visitor) -> None:

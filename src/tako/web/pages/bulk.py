@@ -15,6 +15,7 @@ from tako.web import csrf
 from tako.web.bulk import MOST, Chosen, Deed, by_filter, by_ids, can, carry_out
 from tako.web.engine import Engine, engine_of
 from tako.web.pages.answering import once
+from tako.web.pages.causes import short, told
 from tako.web.pages.framing import logged_in, page
 from tako.web.pages.rendering import path_of
 from tako.web.posted import pairs, single
@@ -71,7 +72,7 @@ async def bulk(request: Request) -> Response:
         return await _done(request, who, order, once(data, order.do, order.reason))
 
     async def load() -> dict[str, object]:
-        return {"order": order, "most": MOST}
+        return {"order": order, "most": MOST, "said": lambda run: short(told(run))}
 
     return await page(request, who, "bulk.html", load=load)
 
