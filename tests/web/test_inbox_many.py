@@ -54,7 +54,7 @@ def test_what_is_selected_is_listed_once_more_and_then_answered_one_by_one(
     page = choose(ana, one, two).text
     text = text_of(page)
     assert "Approve these 2?" in text
-    assert "Ship o-1? in 1 h 59 min Asked by Bo Lindqvist · ask · until" in text
+    assert "Ship o-1? due in 1 h 59 min Asked by Bo Lindqvist · ask · until" in text
     assert "Counts as 1 of the 2 that “approve” needs." in text
     assert is_open(the_desk, one)
     done = confirm(ana, page)

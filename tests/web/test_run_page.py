@@ -88,7 +88,7 @@ def test_a_moment_within_a_sentence_is_in_the_readers_own_time(book: Ledger) -> 
     run_id = tako.enqueue_sync("wait", "later", delay="1h").id
     with book.visitor() as ana:
         page = ana.get(f"/runs/{run_id}").text
-        assert re.search(r'id="waiting".*it starts in 59 min[^(]*\(<time datetime="[^"]+Z"', page)
+        assert re.search(r'id="waiting".*it starts in [^(]*\(<time datetime="[^"]+Z"', page)
         assert 'href="/workflows/wait"' in page
 
 
