@@ -215,6 +215,8 @@ def test_help_says_in_a_line_what_each_command_does_and_version_which_tako_it_is
         for name, command in commands.items():
             said = command.get_short_help_str(room)
             assert said and not said.endswith("..."), (name, said)
+            takes = [p for p in command.params if not getattr(p, "is_flag", False)]
+            assert all(p.metavar for p in takes), f"{name}: what an option takes has a name"
             groups += [command] if hasattr(command, "commands") else []
     assert tako(never_started, "--version").stdout == f"tako {version('tako')}\n"
 

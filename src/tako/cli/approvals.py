@@ -30,7 +30,7 @@ As = Annotated[
         "--as", metavar="NAME", help="Who does it. Default: you, as the system knows you."
     ),
 ]
-Comment = Annotated[str | None, typer.Option(help="Kept with the answer.")]
+Comment = Annotated[str | None, typer.Option(metavar="TEXT", help="Kept with the answer.")]
 Value = Annotated[
     str | None,
     typer.Option(metavar="JSON|@FILE|-", help="What the form asks for: JSON, a file of it, stdin."),
@@ -64,8 +64,10 @@ def list_approvals(
     mine: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only what waits for this person.")
     ] = None,
-    workflow: Annotated[str | None, typer.Option(help="Only of runs of this workflow.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    workflow: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only of runs of this workflow.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List approvals, open ones nearest deadline first. Works with the server down."""
@@ -265,7 +267,10 @@ def link(
     approval_id: ApprovalId,
     person: Annotated[str, typer.Option(metavar="NAME", help="Whose link: one who is asked.")],
     ttl: Annotated[
-        str | None, typer.Option(help="How long it is good for. Default: approvals.link_ttl.")
+        str | None,
+        typer.Option(
+            metavar="DURATION", help="How long it is good for. Default: approvals.link_ttl."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

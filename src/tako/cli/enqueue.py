@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def enqueue(
-    name: Annotated[str, typer.Argument(help="The workflow's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The workflow's name.")],
     payload: Payload = None,
     run_at: Annotated[
         str | None,
@@ -31,15 +31,20 @@ def enqueue(
         str | None, typer.Option(metavar="DURATION", help='Not before: "500ms", "3s", "5m", "7d".')
     ] = None,
     retries: Annotated[
-        int | None, typer.Option(min=0, help="Attempts after the first. Default: the workflow's.")
+        int | None,
+        typer.Option(metavar="N", min=0, help="Attempts after the first. Default: the workflow's."),
     ] = None,
     unique_key: Annotated[
-        str | None, typer.Option(help="One unfinished run of the workflow with this key.")
+        str | None,
+        typer.Option(metavar="KEY", help="One unfinished run of the workflow with this key."),
     ] = None,
-    run_id: Annotated[str | None, typer.Option(help="The run's id: one run with it, ever.")] = None,
-    priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
+    run_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The run's id: one run with it, ever.")
+    ] = None,
+    priority: Annotated[int, typer.Option(metavar="N", help="Higher goes first.")] = 0,
     tag: Annotated[
-        list[str] | None, typer.Option(help="A word to find it by; may be given several times.")
+        list[str] | None,
+        typer.Option(metavar="TAG", help="A word to find it by; may be given several times."),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the end; print the result.")

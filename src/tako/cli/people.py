@@ -25,11 +25,16 @@ def add_to(app: typer.Typer) -> None:
 
 def add(
     person: Annotated[str, typer.Argument(metavar="PERSON", help="The id: a short name.")],
-    name: Annotated[str | None, typer.Option(help="As people read it.")] = None,
-    email: Annotated[str | None, typer.Option(help="Where to write; names them, too.")] = None,
-    group: Annotated[list[str] | None, typer.Option(help="A group; again for more.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="As people read it.")] = None,
+    email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where to write; names them, too.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A group; again for more.")
+    ] = None,
     alias: Annotated[
-        list[str] | None, typer.Option(help="Another name of the same person; again for more.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name of the same person; again for more."),
     ] = None,
     ask_password: Annotated[
         bool, typer.Option("--password", help='Ask for a password (auth = "users").')

@@ -29,16 +29,23 @@ def list_runs(
     state: Annotated[
         str | None, typer.Option(metavar="STATE", help=f"Only runs in it: {', '.join(STATES)}.")
     ] = None,
-    workflow: Annotated[str | None, typer.Option(help="Only runs of this workflow.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    workflow: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only runs of this workflow.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only runs with this tag.")] = None,
     text: Annotated[
-        str | None, typer.Option(help="Whose id begins so, or whose error or reason has it.")
+        str | None,
+        typer.Option(metavar="TEXT", help="Whose id begins so, or whose error or reason has it."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="With tako's own runs, which tell people.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
-    before: Annotated[str | None, typer.Option(help="Older than this run: the next page.")] = None,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="At most so many.")
+    ] = 50,
+    before: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Older than this run: the next page.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List runs, newest first. Works with the server down."""
@@ -148,7 +155,9 @@ def cancel(
     run_ids: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="The runs' ids.", callback=ids.run_ids)
     ],
-    reason: Annotated[str, typer.Option(help="Kept with the run.")] = "cancelled by hand",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Kept with the run.")
+    ] = "cancelled by hand",
     as_json: Json = False,
 ) -> None:
     """End unfinished runs as cancelled.

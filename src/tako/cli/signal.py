@@ -12,10 +12,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def signal(
-    event: Annotated[str, typer.Argument(help="The event's name, as `tako waits` shows it.")],
+    event: Annotated[
+        str, typer.Argument(metavar="EVENT", help="The event's name, as `tako waits` shows it.")
+    ],
     payload: Payload = None,
     key: Annotated[
-        str | None, typer.Option(help="Sent twice with the same key it is delivered once.")
+        str | None,
+        typer.Option(metavar="KEY", help="Sent twice with the same key it is delivered once."),
     ] = None,
     as_json: Json = False,
 ) -> None:

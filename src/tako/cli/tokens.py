@@ -23,12 +23,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def create(
-    person: Annotated[str, typer.Option(help="Who acts by it, with the role that they have.")],
+    person: Annotated[
+        str, typer.Option(metavar="NAME", help="Who acts by it, with the role that they have.")
+    ],
     scope: Annotated[
         str, typer.Option(metavar="ROLE", help=f"The most that it may do: {', '.join(SCOPES)}.")
     ],
-    name: Annotated[str, typer.Option(help="What it is for, as the list shows it.")] = "",
-    expires: Annotated[str, typer.Option(help="How long it is good for.")] = "90d",
+    name: Annotated[
+        str, typer.Option(metavar="TEXT", help="What it is for, as the list shows it.")
+    ] = "",
+    expires: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long it is good for.")
+    ] = "90d",
     as_json: Json = False,
 ) -> None:
     """Make a token and print it, this once: it is stored nowhere."""
@@ -96,7 +102,7 @@ def _known(person: str) -> str:
 
 
 def list_tokens(
-    person: Annotated[str | None, typer.Option(help="Only this person's.")] = None,
+    person: Annotated[str | None, typer.Option(metavar="NAME", help="Only this person's.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the tokens that are good, newest first."""
@@ -121,10 +127,12 @@ def list_tokens(
 
 def revoke(
     token: Annotated[
-        list[str] | None, typer.Argument(help="Ids, as `list` shows them.", callback=token_ids)
+        list[str] | None,
+        typer.Argument(metavar="[TOKEN]...", help="Ids, as `list` shows them.", callback=token_ids),
     ] = None,
     person: Annotated[
-        str | None, typer.Option(help="All tokens of this person, and their sessions.")
+        str | None,
+        typer.Option(metavar="NAME", help="All tokens of this person, and their sessions."),
     ] = None,
     as_json: Json = False,
 ) -> None:

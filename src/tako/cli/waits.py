@@ -15,8 +15,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def waits(
-    event: Annotated[str | None, typer.Argument(help="Only this event.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    event: Annotated[str | None, typer.Argument(metavar="[EVENT]", help="Only this event.")] = None,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="At most so many.")
+    ] = 50,
     as_json: Json = False,
 ) -> None:
     """List what runs wait for, nearest deadline first. Works with the server down."""
