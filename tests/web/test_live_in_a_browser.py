@@ -36,6 +36,12 @@ def open_run(page: Page, run_id: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text(run_id)
 
 
+def log_out(page: Page) -> None:
+    page.goto("/logout")
+    page.locator("#main").get_by_role("button", name="Log out").click()
+    expect(page.get_by_text("You are logged out")).to_be_visible()
+
+
 def test_a_run_is_seen_to_end_without_a_reload_and_what_was_folded_stays_folded(
     the_desk: Desk, page: Page
 ) -> None:
@@ -60,13 +66,26 @@ def test_who_logs_out_in_one_tab_is_asked_to_log_in_by_the_others(
 ) -> None:
     run = tako.enqueue_sync("ask", {"title": "Ship?", "to": ["bo"]})
     open_run(page, run.id)
-    other = page.context.new_page()
-    other.goto("/logout")
-    other.locator("#main").get_by_role("button", name="Log out").click()
-    expect(other.get_by_text("You are logged out")).to_be_visible()
+    log_out(page.context.new_page())
     page.bring_to_front()
     tako.cancel_sync(run.id, "enough")
     page.wait_for_url(f"**/login?next=%2Fruns%2F{run.id}")
+
+
+def test_a_page_whose_browser_is_somebody_elses_now_becomes_theirs(
+    the_desk: Desk, page: Page
+) -> None:
+    run = tako.enqueue_sync("ask", {"title": "Ship?", "to": ["bo"]})
+    open_run(page, run.id)
+    other = page.context.new_page()
+    log_out(other)
+    other.goto("/login?next=/inbox/count")
+    other.get_by_role("button", name="Bo").click()
+    other.wait_for_url("**/inbox/count")
+    page.bring_to_front()
+    tako.cancel_sync(run.id, "enough")
+    expect(page.locator(".bar-name")).to_have_text("Bo Lindqvist")
+    expect(page.locator("#main .state.cancelled").first).to_be_visible()
 
 
 def test_a_page_says_that_the_server_is_away_and_catches_up_when_it_is_back(

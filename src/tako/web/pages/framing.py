@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 from msgspec import Struct
@@ -25,6 +25,7 @@ _NAV = (
     ("/waiting", "Waiting", Role.VIEWER),
     ("/system", "System", Role.VIEWER),
 )
+_MADE_FOR = "tako-who"
 _BELOW = {"/inbox": ("/approvals",)}  # what belongs to a place and is elsewhere
 
 
@@ -37,10 +38,16 @@ class Place(Struct, frozen=True):
 
 
 async def logged_in(request: Request, role: Role | None = None) -> Who:
-    """Who asks for a page. Raises NotLoggedIn, which becomes the way to the login; NotAllowed."""
+    """Who asks for a page, or for a part of one that was made for them (see app.js).
+
+    Raises NotLoggedIn, which becomes the way to the login; NotAllowed.
+    """
     who = await who_of(request, "page")
     if who is None:
         raise NotLoggedIn("nobody is logged in")
+    name = quote(who.actor.person)
+    if request.headers.get(_MADE_FOR, name) != name:
+        raise NotLoggedIn("somebody else is logged in now")
     return who if role is None else require(who, role)
 
 

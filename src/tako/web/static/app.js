@@ -74,9 +74,11 @@ async function ask() {
 
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.triggeringEvent?.type === "live") event.detail.headers["Tako-Live"] = version;
+  event.detail.headers["Tako-Who"] = page.who;
 });
 
-// Who has logged out in another tab, or may see this no more, is told so by the page itself.
+// Who has logged out in another tab, or in as somebody else, or may see this no more, is told so by
+// the page itself.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (![401, 403].includes(event.detail.xhr.status)) return;
   event.detail.isError = false; // which the console would be full of
