@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from tako.model import Run, RunState, StepRecord, Waiter
+from tako.commands import Signalled
+from tako.model import LogLine, Run, RunState, StepRecord, Waiter
 
 
 @dataclass
@@ -32,6 +33,8 @@ class ModelRun:
     worker: str | None = None
     lease_until: int | None = None
     steps: dict[str, StepRecord] = field(default_factory=dict)  # in the order they were saved
+    logs: dict[int, LogLine] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     @property
     def claimable(self) -> bool:
@@ -62,6 +65,7 @@ class ModelRun:
             self.error,
             self.reason,
             self.worker,
+            self.tags,
         )
 
 
@@ -79,6 +83,9 @@ class ModelWaiter:
     def open_at(self, moment: int) -> bool:
         return self.deadline is None or self.deadline > moment
 
+    def at_deadline(self) -> tuple[str, str | None]:
+        return ("ok", "null") if self.kind == "sleep" else ("timeout", None)
+
     def shown(self) -> Waiter:
         return Waiter(self.run.id, self.name, self.kind, self.event, self.deadline, self.created_at)
 
@@ -94,3 +101,7 @@ class ModelEvent:
     state: str = "buffered"
     delivered: int = 0
     meant_for: list[ModelWaiter] = field(default_factory=list)
+
+    def told(self) -> Signalled:
+        outcome = "buffered" if self.state in ("buffered", "refused") else "delivered"
+        return Signalled(outcome, self.delivered, self.state == "spreading")

@@ -9,12 +9,13 @@ from typing import Any
 
 from tako import commands as c
 from tako.durations import format_ms
-from tako.model import StepRecord, Waiter, WorkflowInfo
+from tako.model import BrokenModule, LogLine, StepRecord, Waiter, WorkflowInfo
 from tako.schema import validate_schema
 from tests.store.model_nouns import ModelEvent, ModelRun, ModelWaiter
 from tests.store.model_schedules import ModelSchedules, payload_of, run_id_of
 
 UNFINISHED = ("pending", "running", "waiting")
+LAST = 2**53 - 1  # the number of the line which says that more was logged
 UNSAID = "*"  # a text for people that is there, whatever it says
 
 
@@ -23,16 +24,19 @@ class No(Exception):
 
 
 class ModelStore:
-    """``at_once``: waiters one transaction delivers to; ``page``: steps in one reply."""
+    """``at_once``: waiters one transaction delivers to; ``page``: steps in one reply; ``lines``: so
+    many that a run logs are kept."""
 
-    def __init__(self, at_once: int, page: int) -> None:
-        self.at_once, self.page = at_once, page
+    def __init__(self, at_once: int, page: int, lines: int) -> None:
+        self.at_once, self.page, self.lines = at_once, page, lines
         self.now = 0
         self.runs: dict[str, ModelRun] = {}
         self.waiters: list[ModelWaiter] = []
         self.events: list[ModelEvent] = []
         self.workflows: dict[str, WorkflowInfo] = {}
+        self.broken: list[BrokenModule] = []
         self.schedules = ModelSchedules()
+        self.requests: dict[str | None, tuple[Any, c.Changed, int]] = {}
         self.pushes: list[tuple[str, c.Push]] = []
         self.ended: list[str] = []
         self.scheduled: list[str] = []  # runs that came in by themselves
@@ -70,9 +74,11 @@ class ModelStore:
         run_at = due if due > self.now else None
         expires_at = None if timeout is None else (run_at or self.now) + timeout
         numbers = (len(self.runs), self.now, e.retries, e.priority, e.unique_key)
-        self.runs[e.run_id] = ModelRun(
+        run = ModelRun(
             e.run_id, e.workflow, group, e.payload, *numbers, run_at, timeout, expires_at
         )
+        run.tags = tuple(sorted(set(e.tags)))
+        self.runs[e.run_id] = run
         return c.Enqueued(e.run_id, True)
 
     def _holder(self, workflow: str, key: str | None) -> ModelRun | None:
@@ -80,7 +86,24 @@ class ModelStore:
         same = (r for r in self.runs.values() if (r.workflow, r.unique_key) == (workflow, key))
         return next((r for r in same if key is not None and r.state in UNFINISHED), None)
 
-    def _cancel(self, e: c.Cancel) -> c.Changed:
+    def _once(self, key: str | None, what: tuple[Any, ...], do: Callable[[], c.Changed]) -> Any:
+        """For a day: the same again is answered as it was, and something else is refused."""
+        known = self.requests.get(key)
+        if key is not None and known is not None and known[2] > self.now:
+            if known[0] != what:
+                raise No("key_reused")
+            return known[1]
+        reply = do()
+        if key is not None:
+            kept = self.requests.items()
+            self.requests = {k: request for k, request in kept if request[2] > self.now}
+            self.requests[key] = (what, reply, self.now + 86_400_000)
+        return reply
+
+    def _cancel(self, e: c.Cancel) -> Any:
+        return self._once(e.cancel_id, ("cancel", e.run_id), lambda: self._do_cancel(e))
+
+    def _do_cancel(self, e: c.Cancel) -> c.Changed:
         run = self._find(e.run_id)
         if run.state not in UNFINISHED:
             return c.Changed(False, run.state)
@@ -99,7 +122,10 @@ class ModelStore:
         self.waiters = [w for w in self.waiters if w.run is not run]
         self.ended.append(run.id)
 
-    def _rerun(self, e: c.Rerun) -> c.Changed:
+    def _rerun(self, e: c.Rerun) -> Any:
+        return self._once(e.rerun_id, (e.run_id, e.from_step), lambda: self._do_rerun(e))
+
+    def _do_rerun(self, e: c.Rerun) -> c.Changed:
         run = self._find(e.run_id)
         if run.state not in ("failed", "cancelled"):
             raise No("wrong_state")
@@ -147,6 +173,7 @@ class ModelStore:
                 if run.workflow == info.name and run.state in UNFINISHED:
                     run.group = info.group
         told = {info.name: info for info in e.workflows}
+        self.broken = e.broken
         self.workflows = (self.workflows if e.broken else {}) | told
         self.schedules.told(e.workflows, self.now)
         self.schedules.keep(self.workflows)
@@ -262,7 +289,7 @@ class ModelStore:
         if payload is not None:
             return c.Exists(self._outcome(waiter, "ok", payload))
         if not waiter.open_at(self.now):
-            return c.Exists(self._outcome(waiter, *_at_deadline(waiter)))
+            return c.Exists(self._outcome(waiter, *waiter.at_deadline()))
         self.waiters.append(waiter)
         return c.Waiting(deadline)
 
@@ -301,7 +328,7 @@ class ModelStore:
             if event.state == "spreading" and waiter in event.meant_for:
                 event.delivered += 1
                 return self._over(waiter, "ok", event.payload)
-        return self._over(waiter, *_at_deadline(waiter))
+        return self._over(waiter, *waiter.at_deadline())
 
     def _unwait(self, e: c.Unwait) -> c.Ok | c.Exists:
         run = self._held(e)
@@ -349,6 +376,19 @@ class ModelStore:
         self._held(e).leave("pending")
         return c.Ok()
 
+    def _log(self, e: c.Log) -> c.Ok:
+        logs = self._held(e).logs
+        for line in e.lines:
+            if line.seq in logs or LAST in logs:
+                continue
+            full = len(logs) == self.lines
+            logs.update(
+                {LAST: LogLine(LAST, line.at, "WARNING", UNSAID, line.attempt)}
+                if full
+                else {line.seq: line}
+            )
+        return c.Ok()
+
     def _heartbeat(self, e: c.Heartbeat) -> c.Ok:
         for run in self._runs_of(e.worker_id):
             run.lease_until = self.now + e.lease
@@ -359,11 +399,11 @@ class ModelStore:
     def _signal(self, e: c.Signal) -> c.Signalled:
         for event in self.events:
             if event.id == e.event_id:
-                return _told(event)
+                return event.told()
         same = [
             v for v in self.events if e.key is not None and (v.event, v.key) == (e.event, e.key)
         ]
-        if same and same[0].expires_at > self.now:
+        if same and (same[0].expires_at > self.now or same[0].state == "spreading"):
             return c.Signalled("duplicate", same[0].delivered)
         promised = [w for v in self.events if v.state == "spreading" for w in v.meant_for]
         meant_for = [
@@ -379,7 +419,7 @@ class ModelStore:
         if meant_for:
             event.meant_for, event.state = meant_for, "spreading"
             self._deliver(event, self.at_once, len(meant_for) > self.at_once)
-        return _told(event)
+        return event.told()
 
     def _deliver(self, event: ModelEvent, most: int, in_parts: bool) -> None:
         still_open = [waiter for waiter in event.meant_for if waiter in self.waiters]
@@ -395,7 +435,7 @@ class ModelStore:
             return c.Signalled("delivered", 0)
         if event.state == "spreading":
             self._deliver(event, self.at_once, True)
-        return _told(event)
+        return event.told()
 
     # --- from the server
 
@@ -458,12 +498,3 @@ class ModelStore:
 
 def _but_for_when(step: StepRecord) -> tuple[Any, ...]:
     return (step.name, step.kind, step.outcome, step.value, step.attempt, step.started_at)
-
-
-def _at_deadline(waiter: ModelWaiter) -> tuple[str, str | None]:
-    return ("ok", "null") if waiter.kind == "sleep" else ("timeout", None)
-
-
-def _told(event: ModelEvent) -> c.Signalled:
-    outcome = "buffered" if event.state in ("buffered", "refused") else "delivered"
-    return c.Signalled(outcome, event.delivered, event.state == "spreading")

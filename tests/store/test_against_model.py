@@ -3,37 +3,25 @@
 After each batch the replies, the pushes and everything that can be looked at must be the same.
 """
 
-import asyncio
 import os
-import tempfile
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import Phase, note, settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from msgspec.structs import replace
 
 from tako import commands as c
-from tako.model import BrokenModule, Schedule, WorkflowInfo
-from tako.store import waiting, working
-from tests.store import model_looks as looks
-from tests.store.driver import INT, START, TEXT, Driver
-from tests.store.model_nouns import ModelRun
+from tako.model import BrokenModule, LogLine, RunState, Schedule, WorkflowInfo
+from tako.store import logs, waiting, working
+from tests.store.comparison import AT_ONCE, LINES, PAGE, Both
+from tests.store.driver import INT, TEXT
 from tests.store.model_schedules import COMES, run_id_of
-from tests.store.model_store import UNFINISHED, UNSAID, ModelStore
 
-AT_ONCE, PAGE = 3, 4  # small, so that few waiters are many
-EXAMPLES = int(os.environ.get("TAKO_MODEL_EXAMPLES", "80"))
+EXAMPLES = int(os.environ.get("TAKO_MODEL_EXAMPLES", "72"))
 
+TAGS = st.sampled_from([(), (), ("red",), ("red", "blue", "red")])
 WORKERS = st.sampled_from(["a", "a", "b", "s"])
 WORKFLOWS = st.sampled_from(["v", "w"])
 GROUPS = st.sampled_from([*["default"] * 5, "mail"])
@@ -47,7 +35,6 @@ LIMITS = st.sampled_from([1, 2, 500])
 RARELY = st.sampled_from([False, False, True])
 SCHEMAS = st.sampled_from([None, None, None, INT, TEXT])
 BROKEN = st.sampled_from([[], [BrokenModule("m", "SyntaxError")]])
-OPTIONS: st.SearchStrategy[Any] = st.sampled_from([{}, {}, {"timeout": 1000}, {"group": "mail"}])
 ZONES = st.sampled_from(["", "", "UTC", "Asia/Kolkata"])
 PAYLOADS = st.sampled_from([None, None, "1"])
 SCHEDULES = st.builds(
@@ -55,8 +42,15 @@ SCHEDULES = st.builds(
     st.sampled_from([*COMES, *list(COMES)[1:6]]),
     PAYLOADS,
 )
+TOLD = st.builds(
+    WorkflowInfo,
+    name=st.just(""),
+    group=GROUPS,
+    timeout=st.sampled_from([None, 1000]),
+    schedule=SCHEDULES,
+)
 ACTS: st.SearchStrategy[Any] = st.one_of(
-    st.tuples(st.just("told"), st.tuples(st.none() | SCHEDULES, OPTIONS), st.booleans()),
+    st.tuples(st.just("told"), TOLD, st.booleans()),
     st.tuples(st.just("told_again"), st.tuples(PAYLOADS, ZONES), st.booleans()),
     st.tuples(st.just("gone"), BROKEN, st.booleans()),
     st.tuples(st.just("moment"), st.sampled_from([-1, 0, 0, 1, 5000, 3_600_000]), st.booleans()),
@@ -66,75 +60,8 @@ ACTS: st.SearchStrategy[Any] = st.one_of(
 ERROR = '{"type":"ValueError","message":"oops"}'
 
 
-class Comparison(RuleBasedStateMachine):
+class Comparison(Both):
     """Each rule adds a command to a batch; some of them send it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="tako-model-")
-        self.runner = asyncio.Runner()
-        self.driver = Driver.on_file(Path(self.folder.name) / "runs.db", self.runner)
-        self.model = ModelStore(AT_ONCE, PAGE)
-        self.batch: list[c.Command] = []
-        self.sent: list[c.Signal] = []
-        self.number = 0
-        self.shown: list[Any] = []
-
-    def teardown(self) -> None:
-        try:
-            self.send()
-        finally:
-            self.driver.store.close()
-            self.runner.close()
-            self.folder.cleanup()
-
-    def add(self, command: c.Command, go: bool = True) -> None:
-        self.batch.append(command)
-        if go:
-            self.send()
-
-    def send(self) -> None:
-        """Execute the batch on both, and compare."""
-        batch, self.batch = self.batch, []
-        if not batch:
-            return  # the effects to be seen are still those of the last one
-        before = looks.could_be_claimed(self.model), looks.next_due(self.model)
-        replies = self.driver.batch(*batch)
-        self.model.pushes, self.model.ended, self.model.scheduled = [], [], []
-        for command, reply in zip(batch, replies, strict=True):
-            note(f"{self.driver.now - START}: {command} -> {reply}")
-            expected = self.model.execute(command, self.driver.now, reply)
-            assert without_words(reply) == without_words(expected)
-        self.compare_effects(*before)
-
-    def compare_effects(self, claimable: dict[str, set[str]], due: int | None) -> None:
-        effects = self.driver.effects
-        pushed = [(worker, without_words(push)) for worker, push in effects.pushes]
-        assert sorted(map(repr, pushed)) == sorted(map(repr, self.model.pushes))
-        assert sorted(effects.ended) == sorted(self.model.ended)
-        assert set(self.model.scheduled) <= set(effects.runs)
-        spreading = {e.id for e in self.model.events if e.state == "spreading"}
-        assert set(self.driver.store.spreading()) == spreading
-        for group, runs in looks.could_be_claimed(self.model).items():
-            assert runs <= claimable.get(group, set()) or group in effects.ready
-        now_due = looks.next_due(self.model)
-        assert self.driver.store.next_due() == now_due
-        earlier = now_due is not None and (due is None or now_due < due)
-        assert effects.timed or not earlier, "the timer would sleep too long"
-
-    def a_run(self, data: st.DataObject, *states: str) -> ModelRun | None:
-        """Mostly one in one of ``states``."""
-        runs = [run for run in self.model.runs.values() if not states or run.state in states]
-        return data.draw(st.sampled_from(runs)) if runs else None
-
-    def held(self, data: st.DataObject) -> tuple[str, str, int] | None:
-        """Run, lease and attempt of one that is running, now and then of one that is not."""
-        run = self.a_run(data, "running") or self.a_run(data)
-        return None if run is None else (run.id, run.lease or "an-old-lease", run.attempt)
-
-    def fresh(self) -> int:
-        self.number += 1
-        return self.number
 
     # --- rules
 
@@ -157,34 +84,31 @@ class Comparison(RuleBasedStateMachine):
         self.driver.now -= ms
         self.add(c.ShiftLeases(-ms))
 
-    @rule(name=WORKFLOWS, first=SCHEDULES, acts=st.lists(ACTS, min_size=2, max_size=8))
+    @rule(name=WORKFLOWS, begin=TOLD, acts=st.lists(ACTS, min_size=2, max_size=8))
     def a_schedule_lives(
-        self, name: str, first: Schedule, acts: list[tuple[str, Any, bool]]
+        self, name: str, begin: WorkflowInfo, acts: list[tuple[str, Any, bool]]
     ) -> None:
-        """What can happen to one, more of it than chance would bring."""
-        if name not in self.model.schedules.known:
-            self._told(name, (first, {}), True)
+        """What can happen to one, more of it than chance would bring; begun beside another."""
+        self._register([replace(begin, name=each) for each in "vw"], [], True)
         for act, what, go in acts:
             if schedule := self.model.schedules.known.get(name):
                 getattr(self, f"_{act}")(name, what, go, schedule)
 
-    def _told(self, name: str, what: tuple[Schedule | None, Any], go: bool, *_: Any) -> None:
-        schedule, options = what
-        told = WorkflowInfo(name, schedule=schedule, **options)
-        self._register([told, *self._others(name)], [], go)
+    def _told(self, name: str, info: WorkflowInfo, go: bool, _: Schedule) -> None:
+        self._register([replace(info, name=name), *self._others(name)], [], go)
 
     def _told_again(self, name: str, what: tuple[str | None, str], go: bool, was: Schedule) -> None:
         """With another payload or in another zone, or as it was."""
         payload, zone = what
         there = zone if (was.rule, zone) in COMES else was.zone
-        self._told(name, (Schedule(was.rule, there, payload), {}), go)
+        info = replace(self.model.workflows[name], schedule=Schedule(was.rule, there, payload))
+        self._register([info, *self._others(name)], [], go)
 
     def _gone(self, name: str, broken: list[BrokenModule], go: bool, _: Schedule) -> None:
         self._register(self._others(name), broken, go)
 
     def _others(self, name: str) -> list[WorkflowInfo]:
-        known = self.model.schedules.known
-        return [WorkflowInfo(other, schedule=known.get(other)) for other in "vw" if other != name]
+        return [info for info in self.model.workflows.values() if info.name != name]
 
     def _register(
         self, workflows: list[WorkflowInfo], broken: list[BrokenModule], go: bool
@@ -228,6 +152,8 @@ class Comparison(RuleBasedStateMachine):
             "unique_key": data.draw(KEYS),
             "priority": data.draw(st.sampled_from([0, 0, 5])),
             "timeout": data.draw(SOON),
+            "run_at": data.draw(st.sampled_from([None, None, self.driver.now + 5])),
+            "tags": data.draw(TAGS),
         }
         self.add(c.Enqueue(f"r{number:03}", workflow, str(number), **options), go)
 
@@ -373,13 +299,37 @@ class Comparison(RuleBasedStateMachine):
     @rule(go=st.booleans(), data=st.data())
     def cancel(self, go: bool, data: st.DataObject) -> None:
         if run := self.a_run(data):
-            self.add(c.Cancel(run.id, "not wanted"), go)
+            self.add(c.Cancel(run.id, "not wanted", data.draw(KEYS)), go)
 
     @rule(go=st.booleans(), data=st.data())
     def rerun(self, go: bool, data: st.DataObject) -> None:
         if run := self.a_run(data, "failed", "cancelled") or self.a_run(data):
             names = [None, None, "no-step", *run.steps]
-            self.add(c.Rerun(run.id, data.draw(st.sampled_from(names))), go)
+            self.add(c.Rerun(run.id, data.draw(st.sampled_from(names)), data.draw(KEYS)), go)
+
+    @rule(go=st.booleans(), count=st.integers(0, 5), again=st.integers(0, 2), data=st.data())
+    def log(self, go: bool, count: int, again: int, data: st.DataObject) -> None:
+        """Some lines, of which the last ones may have been sent before."""
+        if held := self.held(data):
+            first = max(1, self.number - again)
+            self.number = first + count
+            lines = [
+                LogLine(n, self.driver.now, "INFO", f"{n}", 1) for n in range(first, first + count)
+            ]
+            self.add(c.Log(held[0], held[1], lines), go)
+
+    @rule(
+        state=st.sampled_from([None, *RunState]),
+        workflow=st.sampled_from([None, "v", "w"]),
+        tag=st.sampled_from([None, None, "red"]),
+        text=st.sampled_from([None, None, "r0", "v-20", "oops", "not wanted", "WorkerLost"]),
+        limit=st.sampled_from([1, 3, 50]),
+        data=st.data(),
+    )
+    def look_for_runs(self, limit: int, data: st.DataObject, **wanted: Any) -> None:
+        self.send()
+        before = data.draw(st.sampled_from([None, *self.model.runs]))
+        self.compare_list(c.ListRuns(limit=limit, before=before, **wanted))
 
     @rule(go=st.booleans(), worker=WORKERS)
     def heartbeat(self, go: bool, worker: str) -> None:
@@ -393,101 +343,12 @@ class Comparison(RuleBasedStateMachine):
     def lose_a_worker(self, go: bool, worker: str, blame: bool) -> None:
         self.add(c.Lost(worker, "killed", blame=blame), go)
 
-    # --- what must always hold
-
-    @invariant()
-    def both_show_the_same(self) -> None:
-        if self.batch:
-            return
-        runs = list(self.model.runs.values())
-        looks: list[c.Command] = [c.Get(run.id) for run in runs]
-        looks += [c.ListSteps(run.id) for run in runs]
-        replies = self.driver.batch(*looks)
-        for run, reply in zip(runs, replies, strict=False):
-            assert without_error(reply.run, run) == run.shown()
-        for run, reply in zip(runs, replies[len(runs) :], strict=False):
-            assert reply.steps == list(run.steps.values())
-            waiters = sorted(reply.waiters, key=lambda w: w.name)
-            assert waiters == self.model.waiters_of(run)
-        self.shown = replies
-
-    @invariant()
-    def no_run_is_in_a_state_that_makes_no_sense(self) -> None:
-        if self.batch or not self.shown:
-            return
-        half = len(self.shown) // 2
-        for seen, listed in zip(self.shown[:half], self.shown[half:], strict=True):
-            run = seen.run
-            assert (run.state == "running") == (run.worker_id is not None)
-            assert run.state != "waiting" or listed.waiters, "nothing could ever wake it"
-            assert run.state in UNFINISHED or not listed.waiters
-            assert (run.state in UNFINISHED) == (run.finished_at is None)
-            names = [step.name for step in listed.steps]
-            assert len(set(names)) == len(names)
-            assert all(a.outcome or b.outcome for a, b in pairwise(listed.steps))
-
-    @invariant()
-    def an_event_reaches_each_wait_at_most_once(self) -> None:
-        if self.batch or not self.shown:
-            return
-        half = len(self.shown) // 2
-        taken: dict[str | None, int] = {}
-        for listed in self.shown[half:]:
-            for step in listed.steps:
-                if step.kind == "wait_for" and step.outcome == "ok":
-                    taken[step.value] = taken.get(step.value, 0) + 1
-        for event in self.model.events:
-            assert taken.get(event.payload, 0) <= event.delivered
-
-    @invariant()
-    def both_list_the_same(self) -> None:
-        if self.batch:
-            return
-        waits, listed, known, due = self.driver.batch(
-            c.ListWaits(limit=1000),
-            c.ListRuns(limit=1000),
-            c.ListWorkflows(),
-            c.ListDue(limit=1000),
-        )
-        assert {(w.run_id, w.name) for w in waits.waiters} == {
-            (w.run.id, w.name) for w in self.model.waiters
-        }
-        deadlines = [(w.deadline is None, w.deadline) for w in waits.waiters]
-        assert deadlines == sorted(deadlines)
-        kept = [e for e in self.model.events if e.state in ("buffered", "refused")]
-        assert [(e.id, e.state) for e in waits.events] == [(e.id, e.state) for e in kept]
-        assert [run.id for run in listed.runs] == list(self.model.runs)[::-1]
-        assert known.workflows == looks.workflows(self.model)
-        assert sorted((t.at, t.kind, t.run_id, t.name) for t in due.things) == looks.due_things(
-            self.model
-        )
-        assert [thing.at for thing in due.things] == sorted(thing.at for thing in due.things)
-
-
-def without_words(message: Any) -> Any:
-    """A reply or push, with the texts for people left out, and what has no order sorted."""
-    if isinstance(message, c.Error):
-        return c.Error(message.code, UNSAID)
-    if isinstance(message, c.Stop):
-        return msgspec.structs.replace(message, reason=UNSAID)
-    if isinstance(message, c.Claimed):
-        return [
-            msgspec.structs.replace(run, waiters=sorted(run.waiters, key=lambda w: w.name))
-            for run in message.runs
-        ]
-    return message
-
-
-def without_error(seen: Any, run: ModelRun) -> Any:
-    if run.error == UNSAID and seen.error is not None:
-        return msgspec.structs.replace(seen, error=UNSAID)
-    return seen
-
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "AT_ONCE", AT_ONCE)
     monkeypatch.setattr(working, "PAGE_STEPS", PAGE)
+    monkeypatch.setattr(logs, "LOG_LINES", LINES)
 
 
 def test_the_store_does_what_the_model_does() -> None:

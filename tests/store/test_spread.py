@@ -133,6 +133,15 @@ def test_a_second_signal_leaves_the_firsts_waiters_alone(driver: Driver) -> None
     assert driver.wait(run).record.value == "2"
 
 
+def test_a_key_counts_for_as_long_as_its_signal_is_being_delivered(driver: Driver) -> None:
+    ids = crowd(driver)
+    driver.signal("e", "1", key="k", ttl=1000)
+    driver.now += 2000
+    assert driver.signal("e", "2", key="k") == Signalled("duplicate", AT_ONCE)
+    driver.spread_all()
+    assert {driver.step(run_id) for run_id in ids} == {("ok", "1")}
+
+
 def test_two_events_of_one_name_spread_each_to_its_own(driver: Driver) -> None:
     first = crowd(driver)
     driver.signal("e", "1", event_id="x1")

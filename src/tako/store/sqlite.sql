@@ -181,8 +181,9 @@ UPDATE runs SET lease_until = lease_until + ? WHERE state = 'running';
 SELECT state, delivered FROM events WHERE id = ?;
 
 -- name: event_by_key
-SELECT id, delivered, expires_at FROM events
-WHERE event = ? AND key = ? AND key IS NOT NULL;
+-- With whether it counts still: while it is being delivered, it is not over.
+SELECT id, delivered, expires_at > ?3 OR state = 'spreading' FROM events
+WHERE event = ?1 AND key = ?2 AND key IS NOT NULL;
 
 -- name: delete_event
 DELETE FROM events WHERE id = ?;

@@ -241,8 +241,8 @@ def save(
 def signal(tx: Transaction, c: Signal) -> Signalled:
     if (known := _sent_before(tx, c.event_id)) is not None:
         return known
-    same_key = None if c.key is None else tx.db.one("event_by_key", c.event, c.key)
-    if same_key is not None and same_key[2] > tx.now:
+    same_key = None if c.key is None else tx.db.one("event_by_key", c.event, c.key, tx.now)
+    if same_key is not None and same_key[2]:
         return Signalled("duplicate", same_key[1])
     after = _promised_upto(tx, c.event, _NO_LIMIT)
     waiters = _open_waiters(tx, c.event, after, _NO_LIMIT, tx.now, AT_ONCE + 1)
