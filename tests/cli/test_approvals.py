@@ -1,6 +1,7 @@
 """`tako approvals`: see and answer what runs ask of people, and why a run waits for them."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tako import approvals, links
 from tako.cli.exits import UsageError
 from tako.cli.ids import meant
 from tako.links import os_user
-from tests.support import AppFixture, tako, tako_json
+from tests.support import AppFixture, tako, tako_json, until
 
 
 def ask(**question: Any) -> tuple[api.Handle[Any], str]:
@@ -68,6 +69,16 @@ def test_show_has_all_that_one_needs_to_answer(asked: AppFixture) -> None:
         f"Answer with: tako approvals approve {seen['id']} --as NAME --value '{{\"cents\": 1}}'",
     ):
         assert text in said, said
+
+
+def test_show_says_who_could_not_be_told(served: AppFixture) -> None:
+    notify = ["mailto://127.0.0.1:1/?from=tako@shop.test&to={email}"]
+    handle, id_ = ask(to=["ana"], notify=notify)
+    until(lambda: any(row.kind == "not_told" for row in approvals.history_sync(id_)))
+    assert re.search(
+        r"not told +ana, by \w+.*: no mail address of ana is known\n", out(served, "show", id_)
+    )
+    handle.cancel_sync("it was shown")
 
 
 def test_as_json_the_form_and_the_answers_are_json(asked: AppFixture) -> None:

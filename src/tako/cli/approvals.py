@@ -11,7 +11,7 @@ from tako.cli.ids import approval_id
 from tako.cli.options import Json, payload_of
 
 if TYPE_CHECKING:
-    from tako.config import AppConfig
+    from tako.cli.reading import Reader
     from tako.model import Actor, Approval
 
 _NO_DOORS = (
@@ -115,10 +115,10 @@ def show(approval_id: ApprovalId, as_json: Json = False) -> None:
     if as_json:
         print_json(approval_json(approval))
     else:
-        _print(approval, reader.app)
+        _print(approval, reader)
 
 
-def _print(approval: "Approval", app: "AppConfig") -> None:
+def _print(approval: "Approval", reader: "Reader") -> None:
     from tako.cli.forms import print_fields
     from tako.cli.output import print_table, say, short
     from tako.cli.wording import command
@@ -127,7 +127,7 @@ def _print(approval: "Approval", app: "AppConfig") -> None:
 
     now = now_ms()
     say(f"{approval.question.title}  {approval.id}")
-    for name, value in _facts(approval, app, now):
+    for name, value in _facts(approval, reader, now):
         say(f"  {name:<10} {value}")
     if approval.question.body:
         say("\n" + approval.question.body.rstrip())
@@ -146,8 +146,9 @@ def _print(approval: "Approval", app: "AppConfig") -> None:
         say(f"\nAnswer with: {command(approval)}")
 
 
-def _facts(approval: "Approval", app: "AppConfig", now: int) -> Iterator[tuple[str, str]]:
-    from tako.cli.wording import at_deadline, names, progress
+def _facts(approval: "Approval", reader: "Reader", now: int) -> Iterator[tuple[str, str]]:
+    from tako.cli.wording import at_deadline, names, progress, tellings
+    from tako.commands import AuditPage, ReadAudit
     from tako.durations import ago, clock
     from tako.people import load_directory
     from tako.voting import doubts
@@ -157,8 +158,9 @@ def _facts(approval: "Approval", app: "AppConfig", now: int) -> Iterator[tuple[s
     yield "run", f"{approval.run_id} ({approval.workflow}), step {approval.name!r}"
     asked = f"{clock(approval.asked_at)} ({ago(approval.asked_at, now)})"
     yield "asked", f"{asked}, of {names(approval)}"
-    if odd := doubts(app, load_directory(app), approval.asked):
-        yield "", f"{odd}: see {app.people}"
+    if odd := doubts(reader.app, load_directory(reader.app), approval.asked):
+        yield "", f"{odd}: see {reader.app.people}"
+    yield from tellings(reader.ask(ReadAudit(approval.id), AuditPage).rows)
     if question.exclude:
         yield "excluded", ", ".join(question.exclude)
     for person, to in approval.delegated:

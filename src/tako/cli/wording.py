@@ -1,10 +1,14 @@
 """What a terminal says of an approval: of whom it is asked, until when, and how to answer."""
 
 import shlex
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
 
 from tako.cli.forms import example
 from tako.durations import ago, clock
-from tako.model import Approval, ApprovalState, Question
+from tako.model import Approval, ApprovalState, AuditRow, Question
 from tako.people import GROUP
 from tako.voting import ANYONE, VETO
 
@@ -34,6 +38,22 @@ def at_deadline(question: Question) -> str:
         "raise": "then its run is told that nobody decided",
         "none": "then its run goes on without an answer",
     }.get(question.on_timeout, f"then it counts as {question.on_timeout!r}")
+
+
+def tellings(record: Iterable[AuditRow]) -> Iterator[tuple[str, str]]:
+    """What became of the last message to each person: "told", and whom by which channel."""
+    last: dict[tuple[str | None, str], tuple[str, dict[str, Any]]] = {}
+    for row in record:
+        if row.kind in ("told", "not_told"):
+            detail = msgspec.json.decode(row.detail or "{}")
+            last[row.person, detail.get("channel", "")] = row.kind, detail
+    for (person, channel), (kind, detail) in last.items():
+        whom = f"{person or 'everybody there'}, by {channel}"
+        if kind == "told":
+            yield "told", whom
+        else:
+            again = "" if detail.get("final") else " (it is tried again)"
+            yield "not told", f"{whom}: {detail.get('error')}{again}"
 
 
 def progress(approval: Approval) -> str:
