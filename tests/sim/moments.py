@@ -9,7 +9,8 @@ follows from its arithmetic, from when it was told, and from the latest time tha
 2. Nothing but a tick brings one, and a run that somebody had enqueued under its id is kept.
 3. Its payload is what the code of then says; its creation is not before its moment.
 4. The next moment is the first after both: strictly after the last tick, and never in the past
-   of a rule that is new. A clock that is set back changes nothing in that.
+   of a rule that is new. A clock that is set back changes nothing in that. The last moment is that
+   of the newest run, also when the rule has changed since.
 5. While the server is up and the clock goes evenly, a tick comes with each moment.
 6. Each run that a tick has brought is there at the end.
 """
@@ -43,6 +44,7 @@ class Rule:
 
     says: Schedule
     seen: int
+    last: int | None = None  # moment that came
 
     def come(self, now: int) -> int | None:
         """The last moment up to ``now`` that nobody has seen yet."""
@@ -86,7 +88,8 @@ class Moments:
                 if name in given or not told.broken:
                     self.rules.pop(name, None)
             elif rule is None or (rule.says.rule, rule.says.zone) != (says.rule, says.zone):
-                self.rules[name] = Rule(says, self.world.wall)
+                last = None if rule is None else rule.last
+                self.rules[name] = Rule(says, self.world.wall, last)
             else:
                 rule.says = says
 
@@ -97,6 +100,7 @@ class Moments:
             at = rule.come(self.world.wall)
             if at is not None and run_id_of(name, at) not in self.brought.keys() | self.by_hand:
                 found[run_id_of(name, at)] = at, payload_of(rule.says, at)
+            rule.last = rule.last if at is None else at
             rule.seen = max(rule.seen, self.world.wall)
         return found
 
@@ -116,8 +120,9 @@ class Moments:
             raise Broken(f"schedules of {sorted(shown)} instead of {sorted(self.rules)}")
         for name, rule in self.rules.items():
             upcoming = first_after(rule.says, rule.seen)
-            if shown[name].next_at != upcoming:
-                raise Broken(f"{name} comes next at {shown[name].next_at}, not at {upcoming}")
+            found = shown[name]
+            if (found.next_at, found.last_at) != (upcoming, rule.last):
+                raise Broken(f"{name} comes next at {upcoming}, last at {rule.last}; not: {found}")
 
     def _check_in_time(self) -> None:
         world = self.world
