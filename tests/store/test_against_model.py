@@ -306,15 +306,14 @@ class Comparison(Both):
             names = [None, None, "no-step", *run.steps]
             self.add(c.Rerun(run.id, data.draw(st.sampled_from(names)), data.draw(KEYS)), go)
 
-    @rule(go=st.booleans(), count=st.integers(0, 5), again=st.integers(0, 2), data=st.data())
-    def log(self, go: bool, count: int, again: int, data: st.DataObject) -> None:
-        """Some lines, of which the last ones may have been sent before."""
+    @rule(go=st.booleans(), count=st.integers(0, 5), again=st.booleans(), data=st.data())
+    def log(self, go: bool, count: int, again: bool, data: st.DataObject) -> None:
+        """Some lines, of which the first may have been sent before."""
         if held := self.held(data):
-            first = max(1, self.number - again)
-            self.number = first + count
-            lines = [
-                LogLine(n, self.driver.now, "INFO", f"{n}", 1) for n in range(first, first + count)
-            ]
+            numbers = [self.fresh() for _ in range(count)]
+            lines = [LogLine(n, self.driver.now, "INFO", f"{n}", 1) for n in numbers]
+            if again:
+                self.add(c.Log(held[0], held[1], lines[:2]), False)
             self.add(c.Log(held[0], held[1], lines), go)
 
     @rule(
