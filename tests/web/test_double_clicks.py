@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 
 import tako
 from tako.ids import new_id
+from tests.support import until
 from tests.web.desk import Desk, is_open
 from tests.web.test_inbox_in_a_browser import bar, log_in
 
@@ -102,7 +103,7 @@ def test_a_double_click_does_not_run_again_what_it_has_cancelled(
         only_later(page.get_by_role("button", name="Cancel the run"), time)
         time.send("Animation.setPlaybackRate", {"playbackRate": 0})
     only_later(page.get_by_role("button", name="Run it again"), time)
-    expect(page.locator("#main .state.waiting").first).to_be_visible()
+    until(lambda: tako.get_sync(run_id).state == "waiting", "it asks again")
 
 
 def test_a_double_click_reminds_once(
