@@ -319,8 +319,8 @@ class Comparison(Both):
     @rule(
         state=st.sampled_from([None, *RunState]),
         workflow=st.sampled_from([None, "v", "w"]),
-        tag=st.sampled_from([None, None, "red"]),
-        text=st.sampled_from([None, None, "r0", "v-20", "oops", "not wanted", "WorkerLost"]),
+        tag=st.sampled_from([None, None, "red", "blue"]),
+        text=st.sampled_from([None, None, "r", "r0", "v-20", "oops", "not wanted", "WorkerLost"]),
         limit=st.sampled_from([1, 3, 50]),
         data=st.data(),
     )
