@@ -112,7 +112,8 @@ def test_export_of_one_approval_has_its_rows_only(lived: AppFixture) -> None:
     assert [row["kind"] for row in rows] == ["asked", "answered", "decided"]
     done = tako(lived, "audit", "export", "--approval", "nonesuch")
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == "tako: the record has no row about an approval nonesuch\n"
+    assert "the record has no row about an approval nonesuch" in done.stderr
+    assert "`tako approvals list --state all` shows which there are" in done.stderr
 
 
 def test_export_into_a_file_is_private_and_says_where_it_ends(
