@@ -27,14 +27,14 @@ demo-auto: $(VENV)/.has-shop
 	@chromium=$$(scripts/need-chromium) && CHROMIUM="$$chromium" exec $(BIN)/python examples/shop/demo_auto.py
 
 # The sources are compiled once, not by each of a thousand processes that may not keep what they
-# compile. Four files at a time, since tests also wait, the longest first; below a short path, which
+# compile. Three files at a time, since tests also wait, the longest first; below a short path, which
 # sockets need. What holds the engine to a second, or measures it, runs alone.
 ALONE := tests/bench $(addprefix tests/web/test_,live.py live_within_a_second.py inbox_in_a_browser.py)
 test: $(VENV)/.has-all
 	@$(BIN)/python -m compileall -q src
 	@chromium=$$(scripts/need-chromium) && export CHROMIUM="$$chromium" && dir=$$(mktemp -d) && \
 	  trap 'rm -rf "$$dir"' EXIT && if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(ARGS); else \
-	  $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --basetemp="$$dir/t" tests $(ALONE:%=--ignore=%) && \
+	  $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --basetemp="$$dir/t" tests $(ALONE:%=--ignore=%) && \
 	  $(BIN)/python -m pytest $(ALONE); fi
 
 bench: $(VENV)/.has-all
