@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from tako.commands import (
     Claim,
     ClaimedRun,
     Command,
+    CountRuns,
     Effects,
     Enqueue,
     Enqueued,
@@ -28,6 +30,7 @@ from tako.commands import (
     Registered,
     Release,
     Reply,
+    RunCounts,
     Signal,
     Spread,
     Stop,
@@ -38,7 +41,8 @@ from tako.commands import (
 )
 from tako.config import AppConfig
 from tako.durations import format_ms
-from tako.model import RunError
+from tako.errors import StorageError
+from tako.model import RunError, RunState
 from tako.people import People
 from tako.server.batch import Batch
 from tako.server.catalogue import Catalogue
@@ -333,7 +337,8 @@ class AppServer:
             await self._http.stop()
         self._stopping = True
         self.supervisor.stop()
-        self._say_who_is_waited_for(hurry)
+        if not hurry.is_set():
+            await self._say_what_is_waited_for()
         self.sessions.drain()
         until = monotonic() + self.config.defaults.drain + _GRACE
         await self._workers_gone(until, hurry)
@@ -352,9 +357,12 @@ class AppServer:
         self._store.close()
         self._folder.unlock()
 
-    def _say_who_is_waited_for(self, hurry: asyncio.Event) -> None:
-        busy = sum(session.load for session in self.sessions)
-        if busy and not hurry.is_set():
+    async def _say_what_is_waited_for(self) -> None:
+        busy = 0
+        with suppress(StorageError):  # which has been said when it was met
+            counts: RunCounts = (await self._store.execute([CountRuns(own=True)], 0)).replies[0]
+            busy = counts.counts[RunState.RUNNING]
+        if busy:
             _log.info(
                 "app %s: up to %s for what executes (%d run%s) to end its step; a second signal "
                 "or Ctrl-C does not wait",
